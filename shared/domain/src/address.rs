@@ -10,7 +10,9 @@ pub struct DomainName(String);
 
 /// The text is no domain that mail could be delivered to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a domain: two labels or more of letters, digits and hyphens, such as acme.example, at most 253 characters")]
+#[error(
+    "not a domain: two labels or more of letters, digits and hyphens, such as acme.example, at most 253 characters"
+)]
 pub struct DomainNameError;
 
 impl DomainName {
@@ -109,7 +111,9 @@ mod tests {
     #[test]
     fn a_domain_is_lower_case_a_labels() {
         assert_eq!(DomainName::parse("Bücher.Example").map(|d| d.0), Ok("xn--bcher-kva.example".into()));
-        for refused in ["", "acme", "acme.example.", ".example", "a b.example", "-a.example", "a_b.example", "acme..example"] {
+        for refused in
+            ["", "acme", "acme.example.", ".example", "a b.example", "-a.example", "a_b.example", "acme..example"]
+        {
             assert_eq!(DomainName::parse(refused), Err(DomainNameError), "{refused:?}");
         }
         let long = format!("{}.example", ["a".repeat(60).as_str(); 5].join("."));
@@ -127,7 +131,9 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_by_its_part() {
         assert_eq!(Address::parse("ann"), Err(AddressError::NoAt));
-        for refused in ["@acme.example", "a@b@acme.example", "a n@acme.example", "ä@acme.example", "a\u{0}@acme.example"] {
+        for refused in
+            ["@acme.example", "a@b@acme.example", "a n@acme.example", "ä@acme.example", "a\u{0}@acme.example"]
+        {
             assert_eq!(Address::parse(refused), Err(AddressError::Local), "{refused:?}");
         }
         assert_eq!(Address::parse(&format!("{}@acme.example", "a".repeat(65))), Err(AddressError::Local));

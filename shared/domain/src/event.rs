@@ -1,6 +1,8 @@
 //! What happened. Events are facts: they are never changed, only followed by others.
 
-use crate::{CredentialHash, Customer, DomainName, Erasable, KeyId, Name, Person, Plan, PolicyVersion, Quota, Sealed, UserId};
+use crate::{
+    CredentialHash, Customer, DomainName, Erasable, KeyId, Name, Person, Plan, PolicyVersion, Quota, Sealed, UserId,
+};
 
 /// One fact about a service or about one of its users.
 #[derive(Clone, Debug, PartialEq, Eq)]

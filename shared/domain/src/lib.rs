@@ -33,7 +33,7 @@ pub use credential::{CredentialHash, CredentialHashError, PolicyVersion, PolicyV
 pub use customer::{Customer, CustomerError};
 pub use erasable::{Erasable, Sealed};
 pub use event::Event;
-pub use evolve::{ImpossibleHistory, evolve, replay};
+pub use evolve::{ImpossibleHistory, Parts, evolve, evolve_parts, replay};
 pub use ids::{KeyId, Moment, Position, ServiceId, UserId};
 pub use name::{Name, NameError, Person};
 pub use quota::{MAX_BYTES, MIB, Plan, PlanError, Quota, QuotaError, Usage};

@@ -105,7 +105,10 @@ impl Usage {
     pub fn replace(self, before: Usage, after: Usage) -> Option<Self> {
         Some(Self {
             mailboxes: self.mailboxes.checked_sub(before.mailboxes)?.checked_add(after.mailboxes)?,
-            allotted_bytes: self.allotted_bytes.checked_sub(before.allotted_bytes)?.checked_add(after.allotted_bytes)?,
+            allotted_bytes: self
+                .allotted_bytes
+                .checked_sub(before.allotted_bytes)?
+                .checked_add(after.allotted_bytes)?,
         })
     }
 }
