@@ -1,1 +1,21 @@
-//! (being written)
+//! The keys that seal parts of entries: authenticated encryption under a part's key, wrapping under a master key, and a
+//! store in which a key can be destroyed so that nothing brings it back.
+//!
+//! This crate knows no event, no entry, no position but the cursor of destruction, and nothing of whose a key is.
+
+mod keyring;
+mod part_key;
+mod store;
+mod vault;
+
+#[cfg(feature = "contract")]
+pub mod contract;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use keyring::{Keyring, KeyringError, MacKey, MacKeyId, MacKeys, WrappedKey};
+pub use part_key::{NotOurs, PartKey};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteKeyStore;
+pub use store::{KeyStore, StoredKey, Unavailable};
+pub use vault::{KeyState, Keys, Vault, VaultError};
