@@ -103,8 +103,13 @@ mod tests {
     #[test]
     fn another_subject_is_refused() {
         for refused in [
-            "", "postkey", "postkey.log.x", "log", "postkey.p08.00000000-0000-0000-0000-0000000000c7",
-            "postkey.p07.00000000-0000-0000-0000-0000000000C7", "postkey.p07.000000000000000000000000000000c7",
+            "",
+            "postkey",
+            "postkey.log.x",
+            "log",
+            "postkey.p08.00000000-0000-0000-0000-0000000000c7",
+            "postkey.p07.00000000-0000-0000-0000-0000000000C7",
+            "postkey.p07.000000000000000000000000000000c7",
         ] {
             assert_eq!(Subject::parse(refused), Err(SubjectError), "{refused}");
         }
