@@ -1,0 +1,225 @@
+//! Whether a service is well: named checks, set by the tasks that know, shown at `/healthz` and `/readyz`.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+/// How one check stands. Reasons are shown to anybody who asks, so they hold nothing secret or personal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All is well.
+    Green,
+    /// Worth a look; the service serves.
+    Yellow(String),
+    /// The service can't do its work, and will once the reason has gone away.
+    Red(String),
+    /// The service can't do its work until a person has looked: a corrupt log, say.
+    NeedsPerson(String),
+}
+
+impl Status {
+    fn colour(&self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Yellow(_) => "yellow",
+            Self::Red(_) | Self::NeedsPerson(_) => "red",
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Green => None,
+            Self::Yellow(reason) | Self::Red(reason) | Self::NeedsPerson(reason) => Some(reason),
+        }
+    }
+
+    fn lets_serve(&self) -> bool {
+        matches!(self, Self::Green | Self::Yellow(_))
+    }
+
+    fn severity(&self) -> u8 {
+        match self {
+            Self::Green => 0,
+            Self::Yellow(_) => 1,
+            Self::Red(_) => 2,
+            Self::NeedsPerson(_) => 3,
+        }
+    }
+}
+
+/// The checks of a service. Clones are the same checks.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<RwLock<Vec<HealthCheck>>>);
+
+impl Health {
+    /// No checks yet, so all is well.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The check of this name; a new one is red ("starting") until somebody sets it.
+    pub fn check(&self, name: &'static str) -> HealthCheck {
+        let mut checks = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(check) = checks.iter().find(|check| check.name == name) {
+            return check.clone();
+        }
+        let check = HealthCheck { name, status: Arc::new(RwLock::new(Status::Red("starting".into()))) };
+        checks.push(check.clone());
+        check
+    }
+
+    /// Whether no check is red.
+    pub fn is_ready(&self) -> bool {
+        self.worst().lets_serve()
+    }
+
+    /// The worst that any check says.
+    pub fn worst(&self) -> Status {
+        self.statuses().into_iter().map(|(_, status)| status).max_by_key(Status::severity).unwrap_or(Status::Green)
+    }
+
+    fn statuses(&self) -> Vec<(&'static str, Status)> {
+        let checks = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        checks.iter().map(|check| (check.name, check.status())).collect()
+    }
+
+    fn report(&self, well: impl FnOnce(&Status) -> bool) -> Response {
+        let (worst, statuses) = (self.worst(), self.statuses());
+        let checks = statuses
+            .iter()
+            .map(|(name, status)| CheckReport { name, status: status.colour(), reason: status.reason() })
+            .collect();
+        let code = if well(&worst) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (code, Json(Report { status: worst.colour(), checks })).into_response()
+    }
+}
+
+/// A handle on one check, cheap to clone into the task that knows. A change is logged, a repetition is not.
+#[derive(Clone)]
+pub struct HealthCheck {
+    name: &'static str,
+    status: Arc<RwLock<Status>>,
+}
+
+impl HealthCheck {
+    /// All is well.
+    pub fn green(&self) {
+        self.set(Status::Green);
+    }
+
+    /// Worth a look.
+    pub fn yellow(&self, reason: impl Into<String>) {
+        self.set(Status::Yellow(reason.into()));
+    }
+
+    /// Not ready, until the reason goes away.
+    pub fn red(&self, reason: impl Into<String>) {
+        self.set(Status::Red(reason.into()));
+    }
+
+    /// Not ready, until a person has looked.
+    pub fn needs_person(&self, reason: impl Into<String>) {
+        self.set(Status::NeedsPerson(reason.into()));
+    }
+
+    /// Sets the status.
+    pub fn set(&self, status: Status) {
+        let mut current = self.status.write().unwrap_or_else(PoisonError::into_inner);
+        if *current == status {
+            return;
+        }
+        let (check, reason) = (self.name, status.reason().unwrap_or("well"));
+        match &status {
+            Status::Green => tracing::info!(check, reason, "health is green"),
+            Status::Yellow(_) => tracing::warn!(check, reason, "health is yellow"),
+            Status::Red(_) | Status::NeedsPerson(_) => tracing::error!(check, reason, "health is red"),
+        }
+        *current = status;
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> Status {
+        self.status.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl fmt::Debug for HealthCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HealthCheck").field("name", &self.name).field("status", &self.status()).finish()
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    status: &'static str,
+    checks: Vec<CheckReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckReport<'a> {
+    name: &'static str,
+    status: &'static str,
+    reason: Option<&'a str>,
+}
+
+/// `GET /healthz`: 200 unless a check needs a person. `GET /readyz`: 200 unless a check is red. Both say all checks, as
+/// `{"status","checks":[{"name","status","reason"}]}`, to anybody.
+pub fn health_routes<S: Clone + Send + Sync + 'static>(health: Health) -> Router<S> {
+    let ready = health.clone();
+    Router::new()
+        .route("/healthz", get(async move || health.report(|worst| !matches!(worst, Status::NeedsPerson(_)))))
+        .route("/readyz", get(async move || ready.report(Status::lets_serve)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use serde_json::json;
+
+    use super::*;
+    use crate::staged::ask;
+
+    async fn statuses(health: &Health) -> (u16, u16) {
+        let probe = |path: &'static str| {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            ask(health_routes(health.clone()), request)
+        };
+        (probe("/healthz").await.status().as_u16(), probe("/readyz").await.status().as_u16())
+    }
+
+    #[tokio::test]
+    async fn a_service_is_ready_once_no_check_is_red() {
+        let health = Health::new();
+        let (log, clock) = (health.check("log"), health.check("clock"));
+        assert_eq!(statuses(&health).await, (200, 503));
+        log.green();
+        clock.yellow("7 minutes off");
+        assert_eq!(statuses(&health).await, (200, 200));
+        assert!(health.is_ready());
+        log.red("does not answer");
+        assert_eq!(statuses(&health).await, (200, 503));
+        log.needs_person("corrupt at 7");
+        assert_eq!(statuses(&health).await, (503, 503));
+        health.check("log").green();
+        assert_eq!(statuses(&health).await, (200, 200));
+    }
+
+    #[tokio::test]
+    async fn every_check_says_its_reason() {
+        let health = Health::new();
+        health.check("log").green();
+        health.check("clients").red("not JSON");
+        let answer = ask(health_routes(health), Request::get("/readyz").body(Body::empty()).unwrap()).await;
+        let expected = json!({"status": "red", "checks": [
+            {"name": "log", "status": "green", "reason": null},
+            {"name": "clients", "status": "red", "reason": "not JSON"},
+        ]});
+        assert_eq!(answer.json(), expected);
+    }
+}
