@@ -1,0 +1,118 @@
+//! The service put together: what it is made of, its routes, and how it runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::{get, post};
+use credential::Hasher;
+use event_log::EventLog;
+use keys::Vault;
+use postkey_http::{Clients, Entropy, Health, health_routes, serve};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use wire::LogId;
+
+use crate::auth::{Freshness, Heads, verify};
+use crate::projector::{Progress, Projector};
+use crate::queries::{position, services, users};
+use crate::read_model::{Generations, Lookups, Queries, ReadModelError, ReadModelWriter};
+
+/// What the service is made of. Whoever starts it opens these.
+pub struct Parts {
+    /// The log that is followed.
+    pub log: Arc<EventLog>,
+    /// The keys that open it.
+    pub vault: Vault,
+    /// Where rows are written.
+    pub writer: Arc<dyn ReadModelWriter>,
+    /// Which rows are looked up.
+    pub generations: Arc<dyn Generations>,
+    /// Where logins are looked up.
+    pub lookups: Arc<dyn Lookups>,
+    /// Where panels look.
+    pub queries: Arc<dyn Queries>,
+    /// Who may ask what.
+    pub clients: Arc<Clients>,
+    /// The threads that verify passwords.
+    pub hasher: Arc<Hasher>,
+    /// The checks that `/healthz` and `/readyz` show.
+    pub health: Health,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// For how long logins are answered while the log can't be asked.
+    pub freshness_bound: Duration,
+}
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The read model can't say which rows are live.
+    #[error(transparent)]
+    ReadModel(#[from] ReadModelError),
+    /// The listener failed.
+    #[error("the projection service's listener failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub log_id: LogId,
+    pub freshness: Arc<Freshness>,
+    pub heads: Heads,
+    pub queries: Arc<dyn Queries>,
+    pub hasher: Arc<Hasher>,
+    pub clients: Arc<Clients>,
+    pub progress: watch::Receiver<Progress>,
+    pub stop: CancellationToken,
+}
+
+impl FromRef<App> for Arc<Clients> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.clients)
+    }
+}
+
+/// Follows the log and serves until `stop`.
+///
+/// # Errors
+/// Where it can't start. What happens later shows in its health.
+pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -> Result<(), Stopped> {
+    let live = parts.generations.live().await?;
+    let projector = Projector::new(Arc::clone(&parts.log), parts.vault, parts.writer, live);
+    let progress = projector.progress();
+    let heads = Heads::new(Arc::clone(&parts.log));
+    let log_id = parts.log.id();
+    let freshness = Freshness::new(parts.log, heads.clone(), parts.lookups, progress.clone(), parts.freshness_bound);
+    let app = App {
+        log_id,
+        freshness: Arc::new(freshness),
+        heads,
+        queries: parts.queries,
+        hasher: parts.hasher,
+        clients: parts.clients,
+        progress,
+        stop: stop.clone(),
+    };
+    let following = tokio::spawn(projector.follow(parts.health.check("projector"), stop.clone()));
+    let router = routes().with_state(app).merge(health_routes(parts.health));
+    let served = serve(router, parts.entropy, listener, stop.clone()).await;
+    stop.cancel();
+    if following.await.is_err() {
+        tracing::error!("the projector panicked");
+    }
+    Ok(served?)
+}
+
+fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/auth/verify", post(verify::verify))
+        .route("/v1/position", get(position::position))
+        .route("/v1/services", get(services::list))
+        .route("/v1/services/{service}", get(services::one))
+        .route("/v1/services/{service}/users", get(users::list))
+        .route("/v1/services/{service}/users/{user}", get(users::one))
+}

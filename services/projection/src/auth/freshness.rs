@@ -1,0 +1,120 @@
+//! Whether a row may be trusted: it must be at least as new as the log was when the login came.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::{Address, ServiceId};
+use event_log::{EventLog, ReadError, Scope};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::Heads;
+use crate::projector::Progress;
+use crate::read_model::{LoginRow, Lookups, ReadModelError};
+
+/// How long a login waits for the model to apply what the log holds of its service.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Why there is no row that may be trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotFresh {
+    /// The log holds newer entries of the service than the model has applied.
+    CatchingUp,
+    /// The log can't be asked, and the model was last known to be caught up too long ago.
+    LogUnavailable,
+    /// The log is not what it must be.
+    Corrupt,
+    /// The model can't be asked.
+    ReadModel(ReadModelError),
+}
+
+impl From<ReadModelError> for NotFresh {
+    fn from(error: ReadModelError) -> Self {
+        Self::ReadModel(error)
+    }
+}
+
+/// Looks rows up, and lets only those through that are as new as the log.
+pub struct Freshness {
+    log: Arc<EventLog>,
+    heads: Heads,
+    lookups: Arc<dyn Lookups>,
+    progress: watch::Receiver<Progress>,
+    /// For how long an unreachable log is done without.
+    bound: Duration,
+    /// When the model was last known to be caught up.
+    caught_up: Mutex<Option<Instant>>,
+}
+
+impl Freshness {
+    /// Over the log, its heads, the rows, and the projector's progress.
+    pub fn new(
+        log: Arc<EventLog>,
+        heads: Heads,
+        lookups: Arc<dyn Lookups>,
+        progress: watch::Receiver<Progress>,
+        bound: Duration,
+    ) -> Self {
+        Self { log, heads, lookups, progress, bound, caught_up: Mutex::new(None) }
+    }
+
+    /// The row of an address, as new as anything that was acknowledged before the call. An address that nobody has
+    /// takes the same way, and the same time.
+    ///
+    /// # Errors
+    /// See [`NotFresh`]: then nobody may be let in, nor told that a password is wrong.
+    pub async fn row(&self, address: &Address) -> Result<LoginRow, NotFresh> {
+        // Before the row is read: a head that is asked for afterwards would say nothing about it.
+        let head = match self.heads.head().await {
+            Ok(head) => head,
+            Err(ReadError::Corrupt(_)) => return Err(NotFresh::Corrupt),
+            Err(ReadError::Unavailable(_)) => return self.row_without_the_log(address).await,
+        };
+        let row = self.lookups.login(address).await?;
+        if row.applied >= head {
+            self.note_caught_up();
+            return Ok(row);
+        }
+        let last = match self.log.head(Scope::service(ServiceId::of(&address.domain()))).await {
+            Ok(last) => last.position,
+            Err(ReadError::Corrupt(_)) => return Err(NotFresh::Corrupt),
+            Err(ReadError::Unavailable(_)) => return self.row_without_the_log(address).await,
+        };
+        if row.applied >= last {
+            return Ok(row);
+        }
+        let mut progress = self.progress.clone();
+        let reached = progress.wait_for(|progress| progress.position >= last || progress.halted.is_some());
+        match timeout(WAIT, reached).await {
+            Ok(Ok(progress)) if progress.position < last => return Err(NotFresh::Corrupt),
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return Err(NotFresh::CatchingUp),
+        }
+        let row = self.lookups.login(address).await?;
+        if row.applied >= last { Ok(row) } else { Err(NotFresh::CatchingUp) }
+    }
+
+    /// For how long the model has been behind the log; zero where it was caught up when last seen.
+    pub fn behind(&self, caught_up: bool) -> Duration {
+        if caught_up {
+            self.note_caught_up();
+            return Duration::ZERO;
+        }
+        self.last_caught_up().map_or(Duration::ZERO, |at| at.elapsed())
+    }
+
+    async fn row_without_the_log(&self, address: &Address) -> Result<LoginRow, NotFresh> {
+        if self.last_caught_up().is_none_or(|at| at.elapsed() > self.bound) {
+            return Err(NotFresh::LogUnavailable);
+        }
+        Ok(self.lookups.login(address).await?)
+    }
+
+    fn note_caught_up(&self) {
+        *self.caught_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn last_caught_up(&self) -> Option<Instant> {
+        *self.caught_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,129 @@
+//! What a batch of entries makes of the rows that it touches. Pure: rows in, rows out.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::{Erasable, Moment, Parts, Position, ServiceId, UserId, evolve_parts};
+use wire::{Body, Corrupt, LogId, Opened};
+
+use crate::read_model::{Applied, Batch, Rows, ServiceRow, Touched, UserRow};
+
+/// What entries touch.
+pub fn touched(entries: &[Opened]) -> Touched {
+    let mut touched = Touched::default();
+    for opened in entries {
+        if let Body::Service { service, user, .. } = &opened.change.body {
+            touched.services.insert(*service);
+            touched.users.extend(*user);
+        }
+    }
+    touched
+}
+
+/// Folds `entries`, which follow `applied`, onto the rows that they touch.
+///
+/// # Errors
+/// At the first entry that does not follow what went before it.
+pub fn fold(log: LogId, applied: Option<&Applied>, entries: &[Opened], rows: Rows) -> Result<Batch, Corrupt> {
+    let mut to = applied.cloned().unwrap_or_else(|| Applied::nothing(log));
+    let mut folding = Folding { services: rows.services, users: rows.users, erased: HashSet::new() };
+    let mut touched_services = HashSet::new();
+    let mut touched_users = HashSet::new();
+    for opened in entries {
+        follows_in_log(&to, opened)?;
+        match &opened.change.body {
+            Body::LogCreated { log: named } => created(log, *named, opened)?,
+            Body::Service { service, user, .. } => {
+                if opened.link.position == Position::new(1) {
+                    return Err(Corrupt::new(opened.link.position, "the log does not begin with its first entry"));
+                }
+                folding.entry(*service, *user, opened)?;
+                touched_services.insert(*service);
+                touched_users.extend(*user);
+            }
+        }
+        to.frontier.push(opened.link.leaf);
+        to.leaf = Some(opened.link.leaf);
+        to.position = opened.link.position;
+    }
+    let Folding { mut services, mut users, erased } = folding;
+    Ok(Batch {
+        services: touched_services.iter().filter_map(|id| services.remove(id)).collect(),
+        users: touched_users.iter().filter_map(|id| users.remove(id)).collect(),
+        erased: erased.into_iter().collect(),
+        to,
+    })
+}
+
+fn follows_in_log(applied: &Applied, opened: &Opened) -> Result<(), Corrupt> {
+    if opened.link.position == applied.position.next() && applied.frontier.size() == applied.position.get() {
+        Ok(())
+    } else {
+        Err(Corrupt::new(opened.link.position, format!("it does not follow position {}", applied.position)))
+    }
+}
+
+fn created(log: LogId, named: LogId, opened: &Opened) -> Result<(), Corrupt> {
+    if opened.link.position != Position::new(1) {
+        return Err(Corrupt::new(opened.link.position, "a log begins twice"));
+    }
+    if named != log {
+        return Err(Corrupt::new(
+            opened.link.position,
+            format!("the log is {named} by its first entry, and {log} by its store"),
+        ));
+    }
+    opened.change.follows(opened.link.position, None)
+}
+
+struct Folding {
+    services: HashMap<ServiceId, ServiceRow>,
+    users: HashMap<UserId, UserRow>,
+    erased: HashSet<UserId>,
+}
+
+impl Folding {
+    fn entry(&mut self, id: ServiceId, user: Option<UserId>, opened: &Opened) -> Result<(), Corrupt> {
+        let position = opened.link.position;
+        let before = self.services.remove(&id);
+        opened.change.follows(position, before.as_ref().map(|row| row.last))?;
+        let mut parts = Parts { service: before.map(|row| row.service), user: None };
+        if let Some(user) = user.and_then(|user| self.users.remove(&user)) {
+            if user.service != id {
+                return Err(Corrupt::new(position, "it is about another service's user"));
+            }
+            parts.user = Some(user.user);
+        }
+        let moment = Moment { position, at: opened.change.at };
+        for event in opened.change.events() {
+            let after = evolve_parts(parts, event, moment)?;
+            parts = Parts { service: Some(after.service), user: after.user };
+        }
+        let Some(service) = parts.service else {
+            return Err(Corrupt::new(position, "it leaves no service"));
+        };
+        self.services.insert(id, ServiceRow { id, service, last: opened.link });
+        match (user, parts.user) {
+            (Some(id_of_user), Some(user)) => {
+                self.address_is_the_services(id, &user, position)?;
+                self.erased.remove(&id_of_user);
+                self.users.insert(id_of_user, UserRow { id: id_of_user, service: id, user });
+            }
+            (Some(id_of_user), None) => {
+                self.erased.insert(id_of_user);
+            }
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// The rows of one service alone could not tell that an address belongs to another's domain.
+    fn address_is_the_services(&self, id: ServiceId, user: &domain::User, position: Position) -> Result<(), Corrupt> {
+        let domain = self.services.get(&id).map(|row| &row.service.domain);
+        match (&user.person.value, domain) {
+            (Erasable::Known(person), Some(domain)) if !person.address.is_in(domain) => {
+                Err(Corrupt::new(position, "an address outside the service's domain"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

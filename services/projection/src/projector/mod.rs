@@ -1,0 +1,280 @@
+//! The projector: follow the log, open what stands there, fold it onto rows, and write rows and applied position in one
+//! transaction. What it can't make sense of stops it, for a person to look; it skips nothing.
+
+mod cache;
+mod fold;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Position;
+use event_log::{EventLog, ReadError, Scope};
+use futures::{StreamExt, TryStreamExt};
+use keys::{Vault, VaultError};
+use postkey_http::HealthCheck;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use wire::{OpenError, Opened, Stored, open_all};
+
+use self::cache::RowCache;
+use crate::read_model::{Applied, ApplyError, Generation, ReadModelError, ReadModelWriter};
+
+/// The most entries of one transaction; a batch is whatever is ready.
+const BATCH: usize = 1_024;
+/// The pause after a failure that goes away by itself; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How far the projector has come, for whoever waits for a position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The last position that lookups see.
+    pub position: Position,
+    /// Why nothing more will be applied until a person has looked; none while all is well.
+    pub halted: Option<String>,
+}
+
+/// Why the projector does not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// The log, the keys or the read model are not what they must be: a person has to look.
+    Broken(String),
+    /// Something can't be reached now.
+    Later(String),
+    /// Another projector has moved the generation.
+    Moved,
+}
+
+impl From<ReadError> for Halt {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Corrupt(corrupt) => Self::Broken(corrupt.to_string()),
+            ReadError::Unavailable(_) => Self::Later(error.to_string()),
+        }
+    }
+}
+
+impl From<ReadModelError> for Halt {
+    fn from(error: ReadModelError) -> Self {
+        match error {
+            ReadModelError::Unavailable(_) => Self::Later(error.to_string()),
+            ReadModelError::Damaged(_) => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+impl From<OpenError> for Halt {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Keys(VaultError::Unavailable(_)) => Self::Later(error.to_string()),
+            OpenError::Keys(VaultError::Foreign(_)) | OpenError::Corrupt(_) => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+/// Applies the log to one generation.
+pub struct Projector {
+    log: Arc<EventLog>,
+    vault: Vault,
+    model: Arc<dyn ReadModelWriter>,
+    generation: Generation,
+    cache: RowCache,
+    progress: watch::Sender<Progress>,
+}
+
+impl Projector {
+    /// A projector of `log` onto `generation`.
+    pub fn new(log: Arc<EventLog>, vault: Vault, model: Arc<dyn ReadModelWriter>, generation: Generation) -> Self {
+        Self { log, vault, model, generation, cache: RowCache::new(), progress: watch::Sender::default() }
+    }
+
+    /// How far it has come, as it goes.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Follows the log until told to stop. What goes away by itself is waited for, and said in `health`; what does not
+    /// stops it, and stays said.
+    pub async fn follow(mut self, health: HealthCheck, stop: CancellationToken) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let before = self.progress.borrow().position;
+            let Some(halt) = stop.run_until_cancelled(self.go_on(&health)).await else { return };
+            if self.progress.borrow().position > before {
+                pause = FIRST_PAUSE;
+            }
+            match halt {
+                Halt::Broken(what) => {
+                    tracing::error!(%what, "the projector has stopped: nothing after this position is applied");
+                    health.needs_person(&what);
+                    self.progress.send_modify(|progress| progress.halted = Some(what));
+                    stop.cancelled().await;
+                    return;
+                }
+                Halt::Later(what) => health.red(what),
+                Halt::Moved => self.cache.clear(),
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Applies everything up to `to`, which the log has reached, and calls `step` with each position on the way.
+    ///
+    /// # Errors
+    /// See [`Halt`].
+    pub async fn catch_up(&mut self, to: Position, mut step: impl FnMut(Position)) -> Result<Option<Applied>, Halt> {
+        let mut applied = self.identified().await?;
+        let log = Arc::clone(&self.log);
+        let mut entries = log.read(Scope::All, position(applied.as_ref())).ready_chunks(BATCH);
+        while position(applied.as_ref()) < to {
+            let Some(batch) = entries.next().await else {
+                return Err(Halt::Later(format!("the log ends before position {to}")));
+            };
+            let stored: Vec<Stored> = batch.into_iter().collect::<Result<_, _>>()?;
+            let wanted = stored.into_iter().take_while(|stored| stored.position <= to).collect();
+            self.apply(&mut applied, wanted).await?;
+            step(position(applied.as_ref()));
+        }
+        Ok(applied)
+    }
+
+    async fn go_on(&mut self, health: &HealthCheck) -> Halt {
+        self.try_to_go_on(health).await.err().unwrap_or(Halt::Later("the log's stream ended".to_owned()))
+    }
+
+    async fn try_to_go_on(&mut self, health: &HealthCheck) -> Result<(), Halt> {
+        let mut applied = self.identified().await?;
+        self.publish(applied.as_ref(), health);
+        let log = Arc::clone(&self.log);
+        let mut batches = log.follow(position(applied.as_ref())).ready_chunks(BATCH);
+        while let Some(batch) = batches.next().await {
+            let (mut stored, mut failure) = (Vec::with_capacity(batch.len()), None);
+            for entry in batch {
+                match entry {
+                    Ok(entry) => stored.push(entry),
+                    Err(error) => failure = Some(error),
+                }
+            }
+            let outcome = self.apply(&mut applied, stored).await;
+            self.publish(applied.as_ref(), health);
+            outcome?;
+            if let Some(error) = failure {
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// How far the generation is, after a look at whether the log is still the one that it was built from.
+    async fn identified(&self) -> Result<Option<Applied>, Halt> {
+        let applied = self.model.applied(self.generation).await?;
+        // Before the log is asked: a log that was rolled back must not hide how far it once had come.
+        self.progress.send_modify(|progress| progress.position = position(applied.as_ref()));
+        let head = self.log.head(Scope::All).await?;
+        let Some(applied) = applied else { return Ok(None) };
+        if applied.log != head.log {
+            let what = format!(
+                "the read model was built from log {}, but this is log {}: bring the two together that belong together",
+                applied.log, head.log
+            );
+            return Err(Halt::Broken(what));
+        }
+        if head.position < applied.position {
+            return Err(Halt::Broken(format!(
+                "the log ends at position {}, but position {} was applied: it was rolled back; restore the log",
+                head.position, applied.position
+            )));
+        }
+        if let Some(leaf) = applied.leaf {
+            let before = Position::new(applied.position.get().saturating_sub(1));
+            let last: Option<Stored> = self.log.read(Scope::All, before).try_next().await?;
+            if last.is_none_or(|last| ledger::leaf_hash(&last.entry.bytes) != leaf) {
+                return Err(Halt::Broken(format!(
+                    "the log is corrupt at position {}: it holds another entry than the one that was applied; restore the log",
+                    applied.position
+                )));
+            }
+        }
+        Ok(Some(applied))
+    }
+
+    /// Applies entries that follow `applied`. Where one of them is broken, those before it are applied all the same.
+    async fn apply(&mut self, applied: &mut Option<Applied>, mut stored: Vec<Stored>) -> Result<(), Halt> {
+        let mut broken = None;
+        let opened = loop {
+            if stored.is_empty() {
+                break Vec::new();
+            }
+            match open_all(&stored, self.log.id(), &self.vault).await {
+                Ok(opened) => break opened,
+                Err(OpenError::Corrupt(corrupt)) => {
+                    stored.retain(|stored| stored.position < corrupt.position);
+                    broken = Some(Halt::Broken(corrupt.to_string()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let outcome = self.apply_opened(applied, opened).await;
+        broken.map_or(outcome, Err)
+    }
+
+    async fn apply_opened(&mut self, applied: &mut Option<Applied>, mut opened: Vec<Opened>) -> Result<(), Halt> {
+        let mut broken = None;
+        while !opened.is_empty() {
+            let touched = fold::touched(&opened);
+            let (mut rows, missing) = self.cache.split(&touched);
+            let read = self.model.touched(self.generation, &missing).await?;
+            rows.services.extend(read.services);
+            rows.users.extend(read.users);
+            let batch = match fold::fold(self.log.id(), applied.as_ref(), &opened, rows) {
+                Ok(batch) => batch,
+                Err(corrupt) => {
+                    opened.retain(|opened| opened.link.position < corrupt.position);
+                    broken = Some(Halt::Broken(corrupt.to_string()));
+                    continue;
+                }
+            };
+            match self.model.apply(self.generation, &batch, applied.as_ref()).await {
+                Ok(()) => {
+                    *applied = Some(batch.to.clone());
+                    self.cache.keep(batch);
+                    break;
+                }
+                Err(ApplyError::Moved) => return Err(Halt::Moved),
+                Err(ApplyError::ReadModel(error)) => return Err(error.into()),
+                // Which of the batch's entries it was is found by applying them one by one.
+                Err(ApplyError::AddressTwice) if opened.len() > 1 => {
+                    let (first, rest) = (opened.remove(0), opened);
+                    Box::pin(self.apply_opened(applied, vec![first])).await?;
+                    opened = rest;
+                }
+                Err(error @ ApplyError::AddressTwice) => {
+                    let position = opened[0].link.position;
+                    return Err(Halt::Broken(format!("impossible history at position {position}: {error}")));
+                }
+            }
+        }
+        broken.map_or(Ok(()), Err)
+    }
+
+    fn publish(&self, applied: Option<&Applied>, health: &HealthCheck) {
+        let (at, head) = (position(applied), self.log.seen());
+        if at >= head {
+            health.green();
+        } else {
+            health.red(format!("catching up: at position {at} of {head}"));
+        }
+        self.progress.send_if_modified(|progress| {
+            let moved = progress.position != at;
+            progress.position = at;
+            moved
+        });
+    }
+}
+
+fn position(applied: Option<&Applied>) -> Position {
+    applied.map_or(Position::START, |applied| applied.position)
+}

@@ -1,0 +1,219 @@
+//! The auth read model: rows that are a lossless image of the state, and the ports through which they are written,
+//! looked up and listed.
+//!
+//! Rows carry a generation. Lookups and lists read the live one; a rebuild fills the next one beside it.
+
+mod sqlite;
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::{Address, Customer, Position, Service, ServiceId, User, UserId};
+use ledger::{Frontier, Hash};
+use wire::{Link, LogId};
+
+pub use sqlite::SqliteReadModel;
+
+/// A whole set of rows. 1 is the first; a rebuild makes the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub i64);
+
+/// How far the log has been applied to a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The log that it was built from.
+    pub log: LogId,
+    /// The last position that was applied.
+    pub position: Position,
+    /// The leaf hash of the entry there; none before the first.
+    pub leaf: Option<Hash>,
+    /// The frontier of the log's Merkle tree up to there.
+    pub frontier: Frontier,
+}
+
+impl Applied {
+    /// Nothing of `log` yet.
+    pub fn nothing(log: LogId) -> Self {
+        Self { log, position: Position::START, leaf: None, frontier: Frontier::default() }
+    }
+}
+
+/// A service's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRow {
+    /// Its id.
+    pub id: ServiceId,
+    /// Its part of the state.
+    pub service: Service,
+    /// The last entry on its subject, which the next one must name.
+    pub last: Link,
+}
+
+/// A user's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRow {
+    /// Its id.
+    pub id: UserId,
+    /// The service that it belongs to.
+    pub service: ServiceId,
+    /// Its part of the state.
+    pub user: User,
+}
+
+/// What a batch of entries touches.
+#[derive(Clone, Debug, Default)]
+pub struct Touched {
+    /// Services.
+    pub services: HashSet<ServiceId>,
+    /// Users.
+    pub users: HashSet<UserId>,
+}
+
+/// Rows that were there, by id.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Services.
+    pub services: HashMap<ServiceId, ServiceRow>,
+    /// Users.
+    pub users: HashMap<UserId, UserRow>,
+}
+
+/// What a batch of entries makes of the rows that it touches.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Services as they are now.
+    pub services: Vec<ServiceRow>,
+    /// Users as they are now.
+    pub users: Vec<UserRow>,
+    /// Users that are no more.
+    pub erased: Vec<UserId>,
+    /// How far the log is applied with this batch.
+    pub to: Applied,
+}
+
+/// Why the read model can't answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadModelError {
+    /// It can't be asked now: wait and ask again.
+    #[error("the read model can't be reached: {0}")]
+    Unavailable(String),
+    /// It holds what we never wrote: a person has to look; `postkey rebuild` makes it anew from the log.
+    #[error("the read model is damaged: {0}; stop the service and run `postkey rebuild`")]
+    Damaged(String),
+}
+
+/// Why a batch was not applied. Nothing of it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The applied position is not where the batch starts: another projector was faster. Read it again.
+    #[error("another projector has moved the applied position")]
+    Moved,
+    /// Two users would have one address: an impossible history.
+    #[error("two users would have one address")]
+    AddressTwice,
+    /// See [`ReadModelError`].
+    #[error(transparent)]
+    ReadModel(#[from] ReadModelError),
+}
+
+/// The projector's port. One writer at a time moves a generation forward; two are safe, since the applied position is
+/// compared and set.
+#[async_trait]
+pub trait ReadModelWriter: Send + Sync {
+    /// How far a generation is; `None` where nothing was ever applied to it.
+    async fn applied(&self, generation: Generation) -> Result<Option<Applied>, ReadModelError>;
+
+    /// The rows of what a batch touches, as they stand; what is not there is not in the answer.
+    async fn touched(&self, generation: Generation, touched: &Touched) -> Result<Rows, ReadModelError>;
+
+    /// Writes the batch's rows and its applied position in one transaction, if the generation stands at `from`
+    /// (`None`: nothing was ever applied). On return, every later lookup sees it. It need not survive a power cut: what
+    /// is lost is applied again, and until then no lookup is trusted.
+    async fn apply(&self, generation: Generation, batch: &Batch, from: Option<&Applied>) -> Result<(), ApplyError>;
+}
+
+/// The port of a rebuild.
+#[async_trait]
+pub trait Generations: Send + Sync {
+    /// The generation that is looked up.
+    async fn live(&self) -> Result<Generation, ReadModelError>;
+
+    /// An empty generation beside the live one. What an earlier rebuild left unfinished is dropped.
+    async fn begin(&self) -> Result<Generation, ReadModelError>;
+
+    /// The ids of services and users whose rows differ between two generations, at most `limit`, as text.
+    async fn differences(&self, one: Generation, other: Generation, limit: u32) -> Result<Vec<String>, ReadModelError>;
+
+    /// Makes `next` the live generation and drops `live`'s rows, in one transaction. `Moved` where `live` is live no
+    /// more, or, unless `force`, where the two do not stand at one position.
+    async fn swap(&self, live: Generation, next: Generation, force: bool) -> Result<(), ApplyError>;
+}
+
+/// What a login needs, read in one snapshot of the live generation.
+#[derive(Clone, Debug)]
+pub struct LoginRow {
+    /// How far the log was applied when it was read.
+    pub applied: Position,
+    /// The user, if the address has one.
+    pub user: Option<UserRow>,
+}
+
+/// The login's port.
+#[async_trait]
+pub trait Lookups: Send + Sync {
+    /// The user of an address, and the position at which that is so.
+    async fn login(&self, address: &Address) -> Result<LoginRow, ReadModelError>;
+}
+
+/// A page of rows, and what stands behind it.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The rows, in the list's order.
+    pub rows: Vec<T>,
+    /// Whether there are more behind the last.
+    pub more: bool,
+}
+
+/// Which services are asked for; in the order of their domains.
+#[derive(Clone, Debug)]
+pub struct ServiceQuery {
+    /// Only this customer's.
+    pub customer: Option<Customer>,
+    /// Only those behind this domain.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which users of a service are asked for; in the order in which they were added.
+#[derive(Clone, Debug)]
+pub struct UserQuery {
+    /// The service.
+    pub service: ServiceId,
+    /// Only those behind this one.
+    pub after: Option<UserId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// The lists' port. Every answer is read in one snapshot of the live generation.
+#[async_trait]
+pub trait Queries: Send + Sync {
+    /// One service.
+    async fn service(&self, service: ServiceId) -> Result<Option<ServiceRow>, ReadModelError>;
+
+    /// Services.
+    async fn services(&self, query: &ServiceQuery) -> Result<Page<ServiceRow>, ReadModelError>;
+
+    /// One user of a service.
+    async fn user(&self, service: ServiceId, user: UserId) -> Result<Option<UserRow>, ReadModelError>;
+
+    /// Users of a service.
+    async fn users(&self, query: &UserQuery) -> Result<Page<UserRow>, ReadModelError>;
+}
+
+/// Instants are stored as whole microseconds since 1970.
+fn instant(micros: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros)
+}

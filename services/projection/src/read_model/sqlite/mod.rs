@@ -1,0 +1,406 @@
+//! The read model in a SQLite file, for a single machine. WAL; a commit is seen by the next lookup of any process.
+
+mod row;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{Address, Position, ServiceId, UserId};
+use serde_json::Value;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+use tokio::sync::Mutex;
+
+use self::row::{SERVICE_COLUMNS, USER_COLUMNS, ids_json, service_json, user_json};
+use super::{
+    Applied, ApplyError, Batch, Generation, Generations, LoginRow, Lookups, Page, Queries, ReadModelError,
+    ReadModelWriter, Rows, ServiceQuery, ServiceRow, Touched, UserQuery, UserRow,
+};
+
+/// Marks the file as ours (SQLite's header, offset 68): `pkrm`.
+const APPLICATION_ID: i64 = 0x706b_726d;
+/// The only version of the schema so far.
+const SCHEMA_VERSION: i64 = 1;
+
+/// The read model in a SQLite file. `synchronous=NORMAL`: a power cut may take the last commits, which the projector
+/// then applies again. Deleted content is overwritten with zeros.
+pub struct SqliteReadModel {
+    readers: SqlitePool,
+    writer: Mutex<SqliteConnection>,
+}
+
+/// The SQL, put together once from the column lists.
+struct Statements {
+    services_touched: String,
+    users_touched: String,
+    upsert_services: String,
+    upsert_users: String,
+    login: String,
+    service: String,
+    services: String,
+    user: String,
+    users: String,
+    differing_services: String,
+    differing_users: String,
+}
+
+static SQL: LazyLock<Statements> = LazyLock::new(|| Statements {
+    services_touched: touched("service", SERVICE_COLUMNS, "service"),
+    users_touched: touched("mailbox_user", USER_COLUMNS, "user"),
+    upsert_services: upsert("service", SERVICE_COLUMNS, "service", &["service", "private_key", "last_leaf"]),
+    upsert_users: upsert("mailbox_user", USER_COLUMNS, "user", &["user", "service", "profile_key", "credential_key"]),
+    login: format!(
+        "SELECT {}, live.position FROM (SELECT generation, position FROM generation WHERE live = 1) AS live \
+         LEFT JOIN mailbox_user AS u ON u.generation = live.generation AND u.address = $1",
+        USER_COLUMNS.split(", ").map(|column| format!("u.{column}")).collect::<Vec<_>>().join(", "),
+    ),
+    service: format!("SELECT {SERVICE_COLUMNS} FROM live_service WHERE service = $1"),
+    services: format!(
+        "SELECT {SERVICE_COLUMNS} FROM live_service WHERE ($1 IS NULL OR customer = $1) AND ($2 IS NULL OR domain > $2) \
+         ORDER BY domain LIMIT $3"
+    ),
+    user: format!("SELECT {USER_COLUMNS} FROM live_user WHERE service = $1 AND user = $2"),
+    users: format!(
+        "SELECT {USER_COLUMNS} FROM live_user WHERE service = $1 AND ($2 IS NULL OR user > $2) ORDER BY user LIMIT $3"
+    ),
+    differing_services: differing("service", SERVICE_COLUMNS, "service"),
+    differing_users: differing("mailbox_user", USER_COLUMNS, "user"),
+});
+
+fn touched(table: &str, columns: &str, id: &str) -> String {
+    format!("SELECT {columns} FROM {table} WHERE generation = $1 AND {id} IN (SELECT unhex(value) FROM json_each($2))")
+}
+
+/// One statement for all rows of a batch: a statement each costs several times as much.
+fn upsert(table: &str, columns: &str, id: &str, bytes: &[&str]) -> String {
+    let names: Vec<_> = columns.split(", ").collect();
+    let value = |(n, name): (usize, &&str)| {
+        let value = format!("row.value ->> '$[{n}]'");
+        if bytes.contains(name) { format!("unhex({value})") } else { value }
+    };
+    let values: Vec<_> = names.iter().enumerate().map(value).collect();
+    let set: Vec<_> =
+        names.iter().filter(|name| **name != id).map(|name| format!("{name} = excluded.{name}")).collect();
+    format!(
+        "INSERT INTO {table} (generation, {columns}) SELECT $1, {} FROM json_each($2) AS row WHERE true \
+         ON CONFLICT (generation, {id}) DO UPDATE SET {}",
+        values.join(", "),
+        set.join(", ")
+    )
+}
+
+fn differing(table: &str, columns: &str, id: &str) -> String {
+    let side = |one: &str, other: &str| {
+        format!(
+            "SELECT {id} FROM (SELECT {columns} FROM {table} WHERE generation = {one} \
+             EXCEPT SELECT {columns} FROM {table} WHERE generation = {other})"
+        )
+    };
+    format!("{} UNION {} LIMIT $3", side("$1", "$2"), side("$2", "$1"))
+}
+
+fn unavailable(error: impl std::fmt::Display) -> ReadModelError {
+    ReadModelError::Unavailable(error.to_string())
+}
+
+/// What SQLite says of a file that is no longer one is damage, which waiting does not mend.
+fn failed(error: sqlx::Error) -> ReadModelError {
+    let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
+    match code.map(|code| code & 0xff) {
+        // SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html).
+        Some(11 | 26) => ReadModelError::Damaged(error.to_string()),
+        _ => unavailable(error),
+    }
+}
+
+impl SqliteReadModel {
+    /// Opens the read model at `path`, and makes it (mode 0600) where there is none.
+    ///
+    /// # Errors
+    /// Where it can't be read or written, or is another program's.
+    pub async fn open(path: &Path) -> Result<Self, ReadModelError> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        file.map_err(|error| ReadModelError::Unavailable(format!("{}: {error}", path.display())))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .pragma("secure_delete", "ON")
+            .pragma("cache_size", "-8192")
+            .busy_timeout(Duration::from_secs(5));
+        let mut writer = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        prepare(&mut writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.read_only(true));
+        Ok(Self { readers, writer: Mutex::new(writer) })
+    }
+
+    /// Closes the file; the WAL is moved into it.
+    pub async fn close(self) {
+        self.readers.close().await;
+        if let Err(error) = self.writer.into_inner().close().await {
+            tracing::warn!(%error, "the read model was not closed cleanly; the next start heals it");
+        }
+    }
+}
+
+async fn prepare(connection: &mut SqliteConnection) -> Result<(), ReadModelError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let row = sqlx::query(
+        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), \
+         (SELECT count(*) FROM sqlite_schema)",
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    match (row.get::<i64, _>(0), row.get::<i64, _>(1), row.get::<i64, _>(2)) {
+        (0, 0, 0) => {
+            sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await.map_err(failed)?;
+            let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};");
+            sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(failed)?;
+            transaction.commit().await.map_err(failed)
+        }
+        (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(()),
+        (APPLICATION_ID, other, _) => Err(ReadModelError::Damaged(format!(
+            "its schema has version {other}, this postkey knows {SCHEMA_VERSION}: use the postkey that wrote it"
+        ))),
+        _ => Err(ReadModelError::Damaged("the file is not a read model of postkey".to_owned())),
+    }
+}
+
+fn number(position: Position) -> Result<i64, ReadModelError> {
+    i64::try_from(position.get()).map_err(unavailable)
+}
+
+#[async_trait]
+impl ReadModelWriter for SqliteReadModel {
+    async fn applied(&self, generation: Generation) -> Result<Option<Applied>, ReadModelError> {
+        let row = sqlx::query("SELECT log, position, leaf, frontier FROM generation WHERE generation = $1")
+            .bind(generation.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failed)?;
+        row.map_or(Ok(None), |row| row::applied(&row))
+    }
+
+    async fn touched(&self, generation: Generation, touched: &Touched) -> Result<Rows, ReadModelError> {
+        let mut rows = Rows::default();
+        if !touched.services.is_empty() {
+            let ids = ids_json(touched.services.iter().map(ServiceId::as_bytes));
+            for row in self.fetch(&SQL.services_touched, generation, ids).await? {
+                let row = row::service(&row)?;
+                rows.services.insert(row.id, row);
+            }
+        }
+        if !touched.users.is_empty() {
+            let ids = ids_json(touched.users.iter().map(UserId::as_bytes));
+            for row in self.fetch(&SQL.users_touched, generation, ids).await? {
+                let row = row::user(&row)?;
+                rows.users.insert(row.id, row);
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn apply(&self, generation: Generation, batch: &Batch, from: Option<&Applied>) -> Result<(), ApplyError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        // Dropping the transaction, on any return but the last, rolls it back before the connection's next use.
+        let moved = sqlx::query(
+            "UPDATE generation SET log = $1, position = $2, leaf = $3, frontier = $4 \
+             WHERE generation = $5 AND position = $6 AND log IS $7",
+        )
+        .bind(batch.to.log.as_bytes().to_vec())
+        .bind(number(batch.to.position)?)
+        .bind(batch.to.leaf.map(|leaf| leaf.0.to_vec()))
+        .bind(batch.to.frontier.to_bytes())
+        .bind(generation.0)
+        .bind(number(from.map_or(Position::START, |from| from.position))?)
+        .bind(from.map(|from| from.log.as_bytes().to_vec()))
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        if moved.rows_affected() != 1 {
+            return Err(ApplyError::Moved);
+        }
+        if !batch.erased.is_empty() {
+            sqlx::query(
+                "DELETE FROM mailbox_user WHERE generation = $1 AND user IN (SELECT unhex(value) FROM json_each($2))",
+            )
+            .bind(generation.0)
+            .bind(ids_json(batch.erased.iter().map(UserId::as_bytes)))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        }
+        let upserts = [
+            (&SQL.upsert_services, batch.services.iter().map(service_json).collect::<Vec<_>>()),
+            (&SQL.upsert_users, batch.users.iter().map(user_json).collect()),
+        ];
+        for (sql, rows) in upserts {
+            if rows.is_empty() {
+                continue;
+            }
+            let upserted = sqlx::query(AssertSqlSafe(sql.as_str()))
+                .bind(generation.0)
+                .bind(Value::from(rows).to_string())
+                .execute(&mut *transaction)
+                .await;
+            upserted.map_err(|error| match error.as_database_error() {
+                Some(error) if error.is_unique_violation() => ApplyError::AddressTwice,
+                _ => failed(error).into(),
+            })?;
+        }
+        Ok(transaction.commit().await.map_err(failed)?)
+    }
+}
+
+impl SqliteReadModel {
+    async fn fetch(
+        &self,
+        sql: &'static str,
+        generation: Generation,
+        ids: String,
+    ) -> Result<Vec<SqliteRow>, ReadModelError> {
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(generation.0).bind(ids);
+        query.fetch_all(&self.readers).await.map_err(failed)
+    }
+
+    async fn page<T>(
+        &self,
+        query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+        limit: u32,
+        read: fn(&SqliteRow) -> Result<T, ReadModelError>,
+    ) -> Result<Page<T>, ReadModelError> {
+        // One more than asked for tells whether there are more.
+        let mut rows = query.bind(i64::from(limit) + 1).fetch_all(&self.readers).await.map_err(failed)?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        Ok(Page { rows: rows.iter().map(read).collect::<Result<_, _>>()?, more })
+    }
+}
+
+#[async_trait]
+impl Generations for SqliteReadModel {
+    async fn live(&self) -> Result<Generation, ReadModelError> {
+        let live: i64 = sqlx::query_scalar("SELECT generation FROM generation WHERE live = 1")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(failed)?;
+        Ok(Generation(live))
+    }
+
+    async fn begin(&self) -> Result<Generation, ReadModelError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        for sql in [
+            "DELETE FROM mailbox_user WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
+            "DELETE FROM service WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
+            "DELETE FROM generation WHERE live = 0",
+        ] {
+            sqlx::query(sql).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        let next: i64 = sqlx::query_scalar(
+            "INSERT INTO generation (generation) SELECT max(generation) + 1 FROM generation RETURNING generation",
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(Generation(next))
+    }
+
+    async fn differences(&self, one: Generation, other: Generation, limit: u32) -> Result<Vec<String>, ReadModelError> {
+        let mut found = Vec::new();
+        for (kind, sql) in [("service", &SQL.differing_services), ("user", &SQL.differing_users)] {
+            let ids: Vec<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
+                .bind(one.0)
+                .bind(other.0)
+                .bind(i64::from(limit))
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed)?;
+            let named = ids
+                .iter()
+                .map(|id| uuid::Uuid::from_slice(id).map_or_else(|_| kind.into(), |id| format!("{kind} {id}")));
+            found.extend(named);
+        }
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
+    async fn swap(&self, live: Generation, next: Generation, force: bool) -> Result<(), ApplyError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let dropped = sqlx::query(
+            "DELETE FROM generation WHERE generation = $1 AND live = 1 AND \
+             ($3 OR (log, position, frontier) IS (SELECT log, position, frontier FROM generation WHERE generation = $2))",
+        )
+        .bind(live.0)
+        .bind(next.0)
+        .bind(force)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        if dropped.rows_affected() != 1 {
+            return Err(ApplyError::Moved);
+        }
+        for sql in [
+            "UPDATE generation SET live = 1 WHERE generation = $2 AND $1 <> $2",
+            "DELETE FROM mailbox_user WHERE generation = $1 AND $1 <> $2",
+            "DELETE FROM service WHERE generation = $1 AND $1 <> $2",
+        ] {
+            sqlx::query(sql).bind(live.0).bind(next.0).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        Ok(transaction.commit().await.map_err(failed)?)
+    }
+}
+
+#[async_trait]
+impl Lookups for SqliteReadModel {
+    async fn login(&self, address: &Address) -> Result<LoginRow, ReadModelError> {
+        let query = sqlx::query(AssertSqlSafe(SQL.login.as_str())).bind(address.as_str());
+        let row = query.fetch_one(&self.readers).await.map_err(failed)?;
+        let applied: i64 = row.try_get("position").map_err(failed)?;
+        let found: Option<&[u8]> = row.try_get(0).map_err(failed)?;
+        let user = found.map(|_| row::user(&row)).transpose()?;
+        Ok(LoginRow { applied: Position::new(u64::try_from(applied).map_err(unavailable)?), user })
+    }
+}
+
+#[async_trait]
+impl Queries for SqliteReadModel {
+    async fn service(&self, service: ServiceId) -> Result<Option<ServiceRow>, ReadModelError> {
+        let query = sqlx::query(AssertSqlSafe(SQL.service.as_str())).bind(service.as_bytes().to_vec());
+        query.fetch_optional(&self.readers).await.map_err(failed)?.as_ref().map(row::service).transpose()
+    }
+
+    async fn services(&self, query: &ServiceQuery) -> Result<Page<ServiceRow>, ReadModelError> {
+        let sql = sqlx::query(AssertSqlSafe(SQL.services.as_str()))
+            .bind(query.customer.as_ref().map(|customer| customer.as_str().to_owned()))
+            .bind(query.after.clone());
+        self.page(sql, query.limit, row::service).await
+    }
+
+    async fn user(&self, service: ServiceId, user: UserId) -> Result<Option<UserRow>, ReadModelError> {
+        let query = sqlx::query(AssertSqlSafe(SQL.user.as_str()))
+            .bind(service.as_bytes().to_vec())
+            .bind(user.as_bytes().to_vec());
+        query.fetch_optional(&self.readers).await.map_err(failed)?.as_ref().map(row::user).transpose()
+    }
+
+    async fn users(&self, query: &UserQuery) -> Result<Page<UserRow>, ReadModelError> {
+        let sql = sqlx::query(AssertSqlSafe(SQL.users.as_str()))
+            .bind(query.service.as_bytes().to_vec())
+            .bind(query.after.map(|user| user.as_bytes().to_vec()));
+        self.page(sql, query.limit, row::user).await
+    }
+}
