@@ -1,0 +1,309 @@
+//! The log as the services use it: one store, one identity, and every check that doesn't depend on the kind of store.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_stream::try_stream;
+use domain::Position;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tokio::time::{sleep, timeout};
+use wire::{Entry, LogId, Stored};
+
+use crate::{Appended, Corrupt, Head, LogStore, ReadError, Scope};
+
+/// How long an append goes on asking, unless told otherwise.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// The pause before the second attempt; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// The pause doesn't grow beyond this, so that a store that is back is noticed.
+const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+
+/// Why an entry was not appended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Another entry stands where this one should have; this one does not and will not. Load and decide again.
+    #[error("the service has moved on since this was decided")]
+    Conflict,
+    /// The log is not sound, and is appended to no more by this process. Page an operator.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+    /// No answer before the deadline. The entry may stand or may yet come to stand: the same command must be asked for
+    /// again with the same key, and only then may anybody say what became of it.
+    #[error("the log did not answer in time: what became of the entry is not known")]
+    Unavailable,
+    /// The entry is longer than [`Entry::MAX_BYTES`]; nothing was tried.
+    #[error("the entry has {bytes} bytes, more than {}", Entry::MAX_BYTES)]
+    TooLarge {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// The log was closed to appends, or this way into it only reads. The entry does not stand and will not.
+    #[error("the log is closed to appends")]
+    Closed,
+}
+
+/// One log, known by its id, in whatever store it lies.
+///
+/// - **Appends** are atomic and durable on return, and retried here, not by the caller. A caller acts on the five cases
+///   of [`AppendError`] and nothing else.
+/// - **Reads** come back contiguous and in order, or stop with [`Corrupt`].
+/// - **Identity.** Before the first append, and with every head, the store is asked which log it holds.
+/// - **No fork.** The highest position ever seen is kept; a log that turns out to end below it was rolled back. Once
+///   this value has found its log corrupt it appends nothing more: a restart, by an operator, is what clears that.
+/// - **Concurrency.** Share it by `Arc` among any number of tasks. Dropping a future or a stream harms nobody else; an
+///   append that is dropped is as good as [`AppendError::Unavailable`].
+pub struct EventLog {
+    store: Arc<dyn LogStore>,
+    log: LogId,
+    deadline: Duration,
+    /// The highest position that this process has seen in the log.
+    seen: AtomicU64,
+    identified: AtomicBool,
+    broken: OnceLock<Corrupt>,
+}
+
+/// What a re-read after an attempt of unknown outcome has found.
+enum Found {
+    Ours(Position),
+    Others,
+    Nothing,
+}
+
+impl EventLog {
+    /// The log with this id, which `store` is expected to hold. Nothing is asked yet.
+    pub fn new(store: Arc<dyn LogStore>, log: LogId) -> Self {
+        Self {
+            store,
+            log,
+            deadline: DEADLINE,
+            seen: AtomicU64::new(0),
+            identified: AtomicBool::new(false),
+            broken: OnceLock::new(),
+        }
+    }
+
+    /// The same log with another limit to how long one append may take in all (10 s unless set).
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// The log's identity.
+    pub fn id(&self) -> LogId {
+        self.log
+    }
+
+    /// The highest position that has been seen in the log, by whatever was asked of this value.
+    pub fn seen(&self) -> Position {
+        Position::new(self.seen.load(Ordering::SeqCst))
+    }
+
+    /// Appends `entry`, if `expected` is still the last position of its subject, and answers where it stands.
+    ///
+    /// Atomic and durable on return. An attempt whose outcome is unknown is looked up: the entry that follows
+    /// `expected` in the subject is either ours, byte for byte, and the append has succeeded, or another's, and it has
+    /// failed for good; if there is none, the same append is made again, which the guard makes harmless, after pauses
+    /// that grow, until the deadline.
+    pub async fn append(&self, entry: &Entry, expected: Position) -> Result<Position, AppendError> {
+        if let Some(corrupt) = self.broken.get() {
+            return Err(corrupt.clone().into());
+        }
+        if entry.bytes.len() > Entry::MAX_BYTES {
+            return Err(AppendError::TooLarge { bytes: entry.bytes.len() });
+        }
+        let floor = self.seen().max(expected);
+        let answer = timeout(self.deadline, self.append_persistently(entry, expected, floor)).await;
+        answer.unwrap_or(Err(AppendError::Unavailable))
+    }
+
+    /// The entries of `scope` after the position, each checked against the one before. The stream ends as
+    /// [`LogStore::read`] says, or with the first error; after [`ReadError::Unavailable`], read on from the last
+    /// position. It ends at an entry that was the last when it was read: ask for the head to know which one was last
+    /// before.
+    pub fn read(&self, scope: Scope, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
+        let entries = self.store.read(scope.clone(), after);
+        self.checked(entries, scope, after).boxed()
+    }
+
+    /// The whole log after the position, without end, each entry checked against the one before. A log that ends
+    /// before `after` was rolled back, and is [`Corrupt`] at once. Ends with the first error only; after
+    /// [`ReadError::Unavailable`], follow again from the last position.
+    pub fn follow(&self, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
+        try_stream! {
+            let head = self.head(Scope::All).await?.position;
+            if head < after {
+                // Not remembered against the log: `after` is the caller's word, not what this value has seen itself.
+                Err(Corrupt::RolledBack { head, seen: after })?;
+            }
+            let mut entries = self.checked(self.store.follow(after), Scope::All, after).boxed();
+            while let Some(entry) = entries.next().await {
+                yield entry?;
+            }
+        }
+        .boxed()
+    }
+
+    /// Where `scope` ends, from the store itself, at a moment after the call.
+    pub async fn head(&self, scope: Scope) -> Result<Head, ReadError> {
+        let floor = self.seen();
+        let whole = scope == Scope::All;
+        let head = self.store.head(scope).await.map_err(|error| self.remembered(error))?;
+        if head.log != self.log {
+            return Err(self.broken(Corrupt::OtherLog { expected: self.log, found: head.log }).into());
+        }
+        if whole && head.position < floor {
+            return Err(self.broken(Corrupt::RolledBack { head: head.position, seen: floor }).into());
+        }
+        self.saw(head.position);
+        self.identified.store(true, Ordering::SeqCst);
+        Ok(head)
+    }
+
+    /// Tries until there is an answer; the caller sets the limit.
+    async fn append_persistently(
+        &self,
+        entry: &Entry,
+        expected: Position,
+        floor: Position,
+    ) -> Result<Position, AppendError> {
+        // Whether an attempt may have been, or may yet be, written: then a plain refusal of a later one proves nothing.
+        let mut unsure = false;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let answer = match self.identify().await {
+                Ok(()) => Some(self.store.try_append(entry, expected).await),
+                Err(ReadError::Corrupt(corrupt)) => return Err(corrupt.into()),
+                Err(ReadError::Unavailable(_)) => None,
+            };
+            match answer {
+                Some(Appended::At(position)) => return self.accepted(position, floor),
+                Some(Appended::Conflict) if !unsure => return Err(self.refused(entry, expected).await),
+                Some(Appended::Closed) if !unsure => return Err(AppendError::Closed),
+                Some(Appended::Unknown) => {
+                    if !unsure {
+                        tracing::warn!(subject = %entry.subject, %expected, "an append's outcome is unknown");
+                    }
+                    unsure = true;
+                }
+                Some(Appended::Conflict | Appended::Closed) | None => {}
+            }
+            if unsure {
+                match self.look_after(entry, expected).await {
+                    // `seen` by a follower already, perhaps, so that the floor says nothing about it.
+                    Ok(Found::Ours(position)) => return Ok(position),
+                    Ok(Found::Others) => return Err(AppendError::Conflict),
+                    Ok(Found::Nothing) => match answer {
+                        // Nothing of ours is in it, and an attempt that is still under way will be refused too.
+                        Some(Appended::Closed) => return Err(AppendError::Closed),
+                        // The subject neither ends where we expect it nor goes on from there: it ends before.
+                        Some(Appended::Conflict) => self.not_rolled_back(entry, expected).await?,
+                        _ => {}
+                    },
+                    Err(ReadError::Corrupt(corrupt)) => return Err(corrupt.into()),
+                    Err(ReadError::Unavailable(_)) => {}
+                }
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Makes sure, once, that the store holds this log.
+    async fn identify(&self) -> Result<(), ReadError> {
+        if !self.identified.load(Ordering::SeqCst) {
+            self.head(Scope::All).await?;
+        }
+        Ok(())
+    }
+
+    /// What follows `expected` in the entry's subject. An attempt of ours can only stand right there.
+    async fn look_after(&self, entry: &Entry, expected: Position) -> Result<Found, ReadError> {
+        match self.read(Scope::Subject(entry.subject.clone()), expected).next().await {
+            None => Ok(Found::Nothing),
+            Some(Ok(stored)) if stored.entry.bytes == entry.bytes => Ok(Found::Ours(stored.position)),
+            Some(Ok(_)) => Ok(Found::Others),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    /// A new entry can't get a position that was taken before the append began, unless the log was rolled back.
+    fn accepted(&self, position: Position, floor: Position) -> Result<Position, AppendError> {
+        if position <= floor {
+            return Err(self.broken(Corrupt::RolledBack { head: position, seen: floor }).into());
+        }
+        self.saw(position);
+        Ok(position)
+    }
+
+    /// What a definite refusal means: somebody was faster, or the subject has lost entries that the caller has seen,
+    /// which would otherwise be a conflict for ever.
+    async fn refused(&self, entry: &Entry, expected: Position) -> AppendError {
+        self.not_rolled_back(entry, expected).await.err().unwrap_or(AppendError::Conflict)
+    }
+
+    async fn not_rolled_back(&self, entry: &Entry, expected: Position) -> Result<(), AppendError> {
+        match self.head(Scope::Subject(entry.subject.clone())).await {
+            Ok(head) if head.position < expected => {
+                Err(self.broken(Corrupt::RolledBack { head: head.position, seen: expected }).into())
+            }
+            Err(ReadError::Corrupt(corrupt)) => Err(corrupt.into()),
+            // Unavailable: what the refusal says stands without it.
+            Ok(_) | Err(ReadError::Unavailable(_)) => Ok(()),
+        }
+    }
+
+    fn checked<'a>(
+        &'a self,
+        mut entries: BoxStream<'a, Result<Stored, ReadError>>,
+        scope: Scope,
+        after: Position,
+    ) -> impl futures::Stream<Item = Result<Stored, ReadError>> + Send + 'a {
+        try_stream! {
+            let mut last = after;
+            while let Some(entry) = entries.next().await {
+                let stored = entry.map_err(|error| self.remembered(error))?;
+                check(&scope, last, &stored).map_err(|corrupt| self.broken(corrupt))?;
+                last = stored.position;
+                self.saw(last);
+                yield stored;
+            }
+        }
+    }
+
+    fn saw(&self, position: Position) {
+        self.seen.fetch_max(position.get(), Ordering::SeqCst);
+    }
+
+    fn remembered(&self, error: ReadError) -> ReadError {
+        if let ReadError::Corrupt(corrupt) = &error {
+            self.broken(corrupt.clone());
+        }
+        error
+    }
+
+    /// Remembers that the log is corrupt, so that nothing more is appended to it.
+    fn broken(&self, corrupt: Corrupt) -> Corrupt {
+        if self.broken.set(corrupt.clone()).is_ok() {
+            tracing::error!(log = %self.log, position = %corrupt.position(), %corrupt, "the log is corrupt");
+        }
+        corrupt
+    }
+}
+
+/// Whether `stored` may follow `last` in a read of `scope`.
+fn check(scope: &Scope, last: Position, stored: &Stored) -> Result<(), Corrupt> {
+    let position = stored.position;
+    match scope {
+        Scope::All if position != last.next() => Err(Corrupt::Gap { after: last, found: position }),
+        Scope::All => Ok(()),
+        Scope::Subject(asked) if *asked != stored.entry.subject => {
+            Err(Corrupt::WrongSubject { position, asked: asked.clone(), found: stored.entry.subject.clone() })
+        }
+        Scope::Subject(subject) if position <= last => {
+            Err(Corrupt::OutOfOrder { subject: subject.clone(), after: last, found: position })
+        }
+        Scope::Subject(_) => Ok(()),
+    }
+}

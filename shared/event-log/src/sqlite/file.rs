@@ -1,0 +1,222 @@
+//! The file: making it, knowing it for what it is, and the options under which it is opened.
+
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+use wire::LogId;
+
+use super::errors::{Fault, OpenError, fault};
+
+const SCHEMA: &str = include_str!("schema.sql");
+/// "pklg", as it stands in the schema.
+const APPLICATION: i64 = 0x706b_6c67;
+const VERSION: i64 = 1;
+/// How long SQLite waits for a lock of another process: longer than any transaction of ours takes, shorter than an
+/// append's deadline.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Where SQLite does not wait itself: the pause before it is asked again.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+/// Rows that SQLite's thread may be ahead of the reader.
+const ROWS_AHEAD: usize = 256;
+
+/// A log's file, in the words of which its errors speak.
+#[derive(Clone, Debug)]
+pub(super) struct LogFile(PathBuf);
+
+/// What stands in a file.
+enum Content {
+    /// A log of our schema.
+    Log(LogId),
+    /// A database without anything in it: creation got no further.
+    Nothing,
+}
+
+impl LogFile {
+    pub(super) fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// For readers: SQLite itself refuses every write to the log.
+    pub(super) fn reading(&self) -> SqliteConnectOptions {
+        self.options().read_only(true)
+    }
+
+    /// For the writer: a transaction has reached the disk when COMMIT returns.
+    pub(super) fn writing(&self) -> SqliteConnectOptions {
+        // A burst's WAL is given back to the disk once it has been checkpointed.
+        self.options().synchronous(SqliteSynchronous::Full).pragma("journal_size_limit", "67108864")
+    }
+
+    fn options(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(&self.0)
+            .create_if_missing(false)
+            .busy_timeout(PATIENCE)
+            .row_buffer_size(ROWS_AHEAD)
+            .disable_statement_logging()
+    }
+
+    /// Makes the file, durably and for this user only, with an empty log in it; finishes one that was begun.
+    pub(super) async fn create(&self, log: LogId) -> Result<(), OpenError> {
+        self.place()?;
+        self.readable()?;
+        let mut connection = self.connect(self.writing()).await?;
+        let made = self.fill(&mut connection, log).await;
+        let closed = connection.close().await.map_err(|error| self.error(&error));
+        made.and(closed)
+    }
+
+    /// Which log the file holds, seen by a connection that can't change it.
+    pub(super) async fn identify(&self) -> Result<LogId, OpenError> {
+        self.readable()?;
+        let mut connection = self.connect(self.reading()).await?;
+        let content = self.content(&mut connection).await;
+        let closed = connection.close().await.map_err(|error| self.error(&error));
+        match content? {
+            Content::Log(log) => closed.map(|()| log),
+            Content::Nothing => Err(OpenError::Unfinished(self.0.clone())),
+        }
+    }
+
+    /// A connection that has been seen to write, to the log it is expected to write to.
+    pub(super) async fn writer(
+        &self,
+        options: SqliteConnectOptions,
+        log: LogId,
+    ) -> Result<SqliteConnection, OpenError> {
+        let mut connection = self.connect(options).await?;
+        match self.content(&mut connection).await? {
+            Content::Log(found) if found == log => {}
+            _ => return Err(OpenError::NotALog(self.0.clone())),
+        }
+        // SQLite opens a file that it may not write to all the same, and says so at the first write only.
+        let transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(&error))?;
+        transaction.rollback().await.map_err(|error| self.error(&error))?;
+        self.keep_ahead_log(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// What an error of SQLite means for this file.
+    pub(super) fn error(&self, error: &sqlx::Error) -> OpenError {
+        let path = self.0.clone();
+        match fault(error) {
+            Fault::NotADatabase => OpenError::NotALog(path),
+            Fault::Damaged => OpenError::Damaged { path, what: error.to_string() },
+            Fault::Full => OpenError::Full(path),
+            Fault::Denied => OpenError::Denied(path),
+            Fault::Locked | Fault::Other => OpenError::Unavailable { path, reason: error.to_string() },
+        }
+    }
+
+    async fn connect(&self, options: SqliteConnectOptions) -> Result<SqliteConnection, OpenError> {
+        options.connect().await.map_err(|error| self.error(&error))
+    }
+
+    /// SQLite says no more than "unable to open": what the reason is has to be found out before.
+    fn readable(&self) -> Result<(), OpenError> {
+        let file = File::open(&self.0).map_err(|error| self.io_error(&error))?;
+        let metadata = file.metadata().map_err(|error| self.io_error(&error))?;
+        if metadata.is_file() { Ok(()) } else { Err(OpenError::NotALog(self.0.clone())) }
+    }
+
+    /// An empty file if there is none, with its name in the folder safe on the disk.
+    fn place(&self) -> Result<(), OpenError> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(&self.0) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+            made => made.map_err(|error| self.io_error(&error))?,
+        };
+        let folder = match self.0.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| self.io_error(&error))
+    }
+
+    async fn fill(&self, connection: &mut SqliteConnection, log: LogId) -> Result<(), OpenError> {
+        // Looked at first, so that nothing is touched that is not ours; and again under the lock, for whoever else
+        // creates it at the same time.
+        if let Content::Log(_) = self.content(connection).await? {
+            return Err(OpenError::AlreadyExists(self.0.clone()));
+        }
+        self.keep_ahead_log(connection).await?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(&error))?;
+        if let Content::Log(_) = self.content(&mut transaction).await? {
+            return Err(OpenError::AlreadyExists(self.0.clone()));
+        }
+        sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await.map_err(|error| self.error(&error))?;
+        sqlx::query("INSERT INTO log (one, id) VALUES (1, $1)")
+            .bind(&log.as_bytes()[..])
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| self.error(&error))?;
+        transaction.commit().await.map_err(|error| self.error(&error))
+    }
+
+    /// Write-ahead logging is a property of the file. Readers then never wait for the writer, nor it for them.
+    async fn keep_ahead_log(&self, connection: &mut SqliteConnection) -> Result<(), OpenError> {
+        let switch = async {
+            // The one lock for which SQLite itself does not wait.
+            loop {
+                let mode: Result<String, _> =
+                    sqlx::query_scalar("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await;
+                match mode {
+                    Err(error) if fault(&error) == Fault::Locked => sleep(LOCK_PAUSE).await,
+                    mode => return mode,
+                }
+            }
+        };
+        let reason = match timeout(PATIENCE, switch).await {
+            Ok(Ok(mode)) if mode == "wal" => return Ok(()),
+            Ok(Ok(mode)) => format!("the file system allows no write-ahead log (journal mode {mode})"),
+            Ok(Err(error)) => return Err(self.error(&error)),
+            Err(_) => "another process does not let go of its lock".to_owned(),
+        };
+        Err(OpenError::Unavailable { path: self.0.clone(), reason })
+    }
+
+    async fn content(&self, connection: &mut SqliteConnection) -> Result<Content, OpenError> {
+        let (application, version, tables): (i64, i64, i64) = sqlx::query_as(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+             FROM pragma_application_id, pragma_user_version",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| self.error(&error))?;
+        match (application, version, tables) {
+            (0, 0, 0) => Ok(Content::Nothing),
+            (APPLICATION, VERSION, _) => {
+                let id: Option<Vec<u8>> = sqlx::query_scalar("SELECT id FROM log")
+                    .fetch_optional(connection)
+                    .await
+                    .map_err(|error| self.error(&error))?;
+                id.and_then(|id| Uuid::from_slice(&id).ok()).map(|id| Content::Log(LogId::new(id))).ok_or_else(|| {
+                    OpenError::Damaged { path: self.0.clone(), what: "it does not say which log it is".to_owned() }
+                })
+            }
+            (APPLICATION, found, _) if found > VERSION => {
+                Err(OpenError::Newer { path: self.0.clone(), found, known: VERSION })
+            }
+            _ => Err(OpenError::NotALog(self.0.clone())),
+        }
+    }
+
+    fn io_error(&self, error: &std::io::Error) -> OpenError {
+        let path = self.0.clone();
+        match error.kind() {
+            ErrorKind::NotFound => OpenError::Missing(path),
+            ErrorKind::PermissionDenied => OpenError::Denied(path),
+            ErrorKind::StorageFull => OpenError::Full(path),
+            _ => OpenError::Unavailable { path, reason: error.to_string() },
+        }
+    }
+}
