@@ -1,1 +1,20 @@
-//! (being written)
+//! The command service: the only writer of the log.
+//!
+//! A request becomes a command ([`routes`]), the command a decision on the newest state, the decision one entry
+//! ([`path`]), and the answer waits until the read model has applied it ([`effect`]). The service keeps nothing that it
+//! can't rebuild from the log.
+//!
+//! It reads no read model and writes none; a decision is the domain's alone.
+
+mod app;
+mod context;
+mod effect;
+mod folded;
+mod ledger_guard;
+mod path;
+mod receipt;
+mod routes;
+mod services;
+
+pub use app::{Parts, Stopped, run};
+pub use effect::Projection;

@@ -1,0 +1,189 @@
+//! The service put together: what it is made of, its routes, and how it runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::{delete, get, patch, post, put};
+use credential::{Hasher, Policy};
+use event_log::{EventLog, ReadError, Scope};
+use keys::Vault;
+use postkey_http::{Clients, Clock, Entropy, Health, HealthCheck, PositionClient, health_routes, serve};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::effect::Projection;
+use crate::ledger_guard::LedgerGuard;
+use crate::routes;
+use crate::services::Services;
+
+/// How often the log is asked whether it can be, for the health checks.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// For how long a failed append keeps the service from being sent commands. Then one may try again.
+const APPEND_RED_FOR: Duration = Duration::from_secs(5);
+
+/// What the service is made of. Whoever starts it opens these.
+pub struct Parts {
+    /// The log that is appended to.
+    pub log: Arc<EventLog>,
+    /// The keys that seal and open entries.
+    pub vault: Vault,
+    /// What passwords are judged by.
+    pub policy: Policy,
+    /// The threads that hash passwords.
+    pub hasher: Arc<Hasher>,
+    /// Who may ask what.
+    pub clients: Arc<Clients>,
+    /// Who knows what is in force.
+    pub projection: PositionClient,
+    /// The checks that `/healthz` and `/readyz` show.
+    pub health: Health,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The listener failed.
+    #[error("the command service's listener failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub log: Arc<EventLog>,
+    pub vault: Vault,
+    pub services: Arc<Services>,
+    pub guard: LedgerGuard,
+    pub projection: Projection,
+    pub policy: Arc<Policy>,
+    pub hasher: Arc<Hasher>,
+    pub clients: Arc<Clients>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub appends: Appends,
+    clock_check: HealthCheck,
+}
+
+impl App {
+    /// Says whether the clock and the log agree on what time it is.
+    pub fn clock_agrees(&self, agrees: bool) {
+        if agrees {
+            self.clock_check.green();
+        } else {
+            self.clock_check
+                .yellow("the last entry is more than 5 minutes ahead of this machine's clock: set the clock");
+        }
+    }
+}
+
+/// Whether appends succeed, for the health checks: a log that can be read may still be full.
+#[derive(Clone)]
+pub(crate) struct Appends {
+    health: HealthCheck,
+    failed: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Appends {
+    pub fn succeeded(&self) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.health.green();
+    }
+
+    pub fn failed(&self) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.health.red("the last append failed: is the disk full, or the log's store down?");
+    }
+
+    /// A service that is never sent commands again would never see that it can append again.
+    fn let_one_try(&self) {
+        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_some_and(|at| at.elapsed() > APPEND_RED_FOR) {
+            self.health.yellow("the last append failed: is the disk full, or the log's store down?");
+        }
+    }
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// Where the listener fails. What happens later shows in its health.
+pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -> Result<(), Stopped> {
+    let guard = LedgerGuard::new(parts.health.check("log"));
+    let appends = Appends { health: parts.health.check("append"), failed: Arc::default() };
+    appends.health.green();
+    let clock_check = parts.health.check("clock");
+    clock_check.green();
+    let projection = Projection::follow(
+        parts.projection,
+        Arc::clone(&parts.log),
+        guard.clone(),
+        parts.health.check("projection"),
+        Arc::clone(&parts.clock),
+        stop.clone(),
+    );
+    let services = Arc::new(Services::new(Arc::clone(&parts.log), parts.vault.clone(), guard.clone()));
+    let app = App {
+        log: Arc::clone(&parts.log),
+        vault: parts.vault,
+        services,
+        guard: guard.clone(),
+        projection,
+        policy: Arc::new(parts.policy),
+        hasher: parts.hasher,
+        clients: parts.clients,
+        clock: parts.clock,
+        entropy: Arc::clone(&parts.entropy),
+        appends: appends.clone(),
+        clock_check,
+    };
+    tokio::spawn(probe(parts.log, guard, appends, stop.clone()));
+    let router = routes().with_state(app).merge(health_routes(parts.health));
+    let served = serve(router, parts.entropy, listener, stop.clone()).await;
+    stop.cancel();
+    Ok(served?)
+}
+
+/// Keeps the log's health up to date while nobody asks.
+async fn probe(log: Arc<EventLog>, guard: LedgerGuard, appends: Appends, stop: CancellationToken) {
+    loop {
+        match log.head(Scope::All).await {
+            Ok(_) => {
+                if let Some(health) = guard.health() {
+                    health.green();
+                }
+            }
+            Err(ReadError::Corrupt(corrupt)) => guard.trip(corrupt),
+            Err(error @ ReadError::Unavailable(_)) => {
+                if let Some(health) = guard.health() {
+                    health.red(error.to_string());
+                }
+            }
+        }
+        appends.let_one_try();
+        if stop.run_until_cancelled(tokio::time::sleep(PROBE_EVERY)).await.is_none() {
+            return;
+        }
+    }
+}
+
+fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/services", post(routes::provision_service::provision_service))
+        .route("/v1/services/{service}/plan", put(routes::change_plan::change_plan))
+        .route("/v1/services/{service}/users", post(routes::add_user::add_user))
+        .route(
+            "/v1/services/{service}/users/{user}",
+            patch(routes::edit_user::edit_user).merge(delete(routes::remove_user::remove_user)),
+        )
+        .route("/v1/services/{service}/users/{user}/password", put(routes::change_password::change_password))
+        .route("/v1/services/{service}/users/{user}/suspend", post(routes::suspend_user::suspend_user))
+        .route("/v1/services/{service}/users/{user}/reactivate", post(routes::reactivate_user::reactivate_user))
+        .route("/v1/password-policy", get(routes::password_policy::password_policy))
+        .route("/v1/passwords/suggest", post(routes::suggest_password::suggest_password))
+        .route("/v1/passwords/check", post(routes::check_password::check_password))
+}

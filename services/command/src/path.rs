@@ -1,0 +1,397 @@
+//! The path of a command: load, prepare, decide, append, wait. Every command takes it.
+//!
+//! Order of writes: keys, then the entry; the read model follows by itself. A crash between the two leaves a key that
+//! nobody uses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use credential::{Password, Personal};
+use domain::{
+    Command, CredentialHash, EmailService, Event, KeyId, NewCredential, Person, Position, Rejection, Sealed, ServiceId,
+    UserId,
+};
+use event_log::AppendError;
+use keys::{KeyState, Keys, PartKey};
+use postkey_http::{Code, EntropyRng, Problem, Violation, uuid_v7};
+use secrecy::SecretString;
+use uuid::Uuid;
+use wire::{Body, By, Change, EntryId, Fingerprint, Opened, Private, seal};
+
+use crate::app::App;
+use crate::context::{Ask, Asked};
+use crate::receipt::{Outcome, Receipt};
+use crate::services::Slot;
+
+/// How long an answer waits for the read model where the caller does not say.
+const DEFAULT_WAIT: Duration = Duration::from_secs(2);
+/// How often a command is prepared anew because what it was prepared on has moved.
+const PREPARATIONS: u32 = 16;
+/// The precision of the clock is not ours to trust: how far the log may be ahead of it before the operator is told.
+const CLOCK_TOLERANCE: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+
+/// Under which key origin and reason are sealed.
+#[derive(Clone, Copy, Debug)]
+pub enum PrivateKey {
+    /// A key that the command itself brings.
+    Fresh(KeyId),
+    /// The user's profile key.
+    OfUser(UserId),
+    /// The service's key.
+    OfService,
+}
+
+/// A command on its way: what it is about, and what it brings.
+pub struct Plan {
+    /// The service.
+    pub service: ServiceId,
+    /// The user, if it is about one.
+    pub user: Option<UserId>,
+    /// Under which key origin and reason are sealed.
+    pub private: PrivateKey,
+    /// Keys that the command brings.
+    pub keys: Vec<(KeyId, PartKey)>,
+    /// The password to set, as it was given.
+    pub password: Option<SecretString>,
+    /// The command's fingerprint.
+    pub fingerprint: Fingerprint,
+}
+
+impl Plan {
+    /// Draws a key that the command brings.
+    pub fn fresh_key(app: &App, keys: &mut Vec<(KeyId, PartKey)>) -> KeyId {
+        let id = KeyId::new(uuid_v7(&*app.clock, &*app.entropy));
+        keys.push((id, PartKey::generate(&mut EntropyRng::new(Arc::clone(&app.entropy)))));
+        id
+    }
+}
+
+/// What a command's route says of it, besides its plan.
+pub trait Make: Sync {
+    /// The command that is decided.
+    type Command: Command;
+
+    /// Whose password a new one is: the person as the command leaves it. `None` where the command sets none.
+    ///
+    /// # Errors
+    /// Where there is no such person.
+    fn person(&self, state: &EmailService) -> Result<Option<Person>, Rejection>;
+
+    /// The command, with the password that it sets.
+    fn command(&self, credential: Option<NewCredential>) -> Result<Self::Command, Problem>;
+}
+
+/// Carries a command out and waits until it is in force.
+///
+/// # Errors
+/// The refusal, or what could not be reached. With a 503 it may still come to be: ask again with the same key.
+pub async fn handle<T: Asked, M: Make>(app: &App, ask: &Ask<T>, plan: Plan, make: &M) -> Result<Receipt, Problem> {
+    app.guard.check()?;
+    app.projection.met().await;
+    app.guard.check()?;
+    let slot = app.services.slot(plan.service).await?;
+    let outcome = Handling { app, ask, slot: &slot, plan, password: None, hashed: None }.run(make).await?;
+    let wait = ask.headers.wait.unwrap_or(DEFAULT_WAIT);
+    let effective_at = app.projection.applied(outcome.position, wait).await;
+    Ok(Receipt::new(outcome, effective_at))
+}
+
+struct Handling<'a, T> {
+    app: &'a App,
+    ask: &'a Ask<T>,
+    slot: &'a Slot,
+    plan: Plan,
+    /// The password once it was judged; judged again where its user's names have changed meanwhile.
+    password: Option<Arc<Password>>,
+    /// Its hash and key; hashed once.
+    hashed: Option<(KeyId, CredentialHash)>,
+}
+
+/// What came of one attempt to decide and append.
+enum Attempt {
+    Done(Outcome),
+    /// What the command was prepared on has moved.
+    Superseded,
+}
+
+impl<T: Asked> Handling<'_, T> {
+    async fn run<M: Make>(mut self, make: &M) -> Result<Outcome, Problem> {
+        self.own()?;
+        if let Some(position) = self.seen() {
+            return self.repeated(position).await;
+        }
+        for _ in 0..PREPARATIONS {
+            let credential = self.credential(make).await?;
+            let credential_key = credential.as_ref().map(|credential| credential.key);
+            let command = make.command(credential)?;
+            self.store_keys().await?;
+            if let Attempt::Done(outcome) = self.decide_and_append(&command, credential_key).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(Problem::new(Code::Overloaded).with_detail("the user is being changed faster than this could be prepared"))
+    }
+
+    /// A service that is not the caller's is not found; one that does not exist yet is nobody's.
+    fn own(&self) -> Result<(), Problem> {
+        match &self.slot.folded().state {
+            EmailService::Provisioned(found) if !self.ask.tenancy.allows(&found.service.customer) => {
+                Err(Problem::not_found())
+            }
+            EmailService::Provisioned(_) | EmailService::Unprovisioned => Ok(()),
+        }
+    }
+
+    fn seen(&self) -> Option<Position> {
+        self.slot.folded().seen(self.ask.command_id(self.plan.service))
+    }
+
+    /// The answer to a repeat: what the first request was answered, if this is the same request.
+    async fn repeated(&self, position: Position) -> Result<Outcome, Problem> {
+        let Opened { change, .. } = self.app.services.entry(self.slot, position).await?;
+        let Body::Service { service, user, events, private } = change.body else {
+            return Err(Problem::new(Code::LogCorrupt));
+        };
+        // It can be told only as long as the credential that was set with it stands.
+        let fingerprint = private.iter().find_map(|part| part.value.known()?.fingerprint);
+        if fingerprint.is_some_and(|fingerprint| fingerprint != self.plan.fingerprint) {
+            return Err(Problem::new(Code::IdempotencyMismatch));
+        }
+        let events = events.iter().map(Event::name).collect();
+        Ok(Outcome { position, revision: position, events, service, user, repeated: true })
+    }
+
+    /// Judges the password with its user's names, and hashes it; both again only where they must be.
+    async fn credential<M: Make>(&mut self, make: &M) -> Result<Option<NewCredential>, Problem> {
+        if self.plan.password.is_none() && self.password.is_none() {
+            return Ok(None);
+        }
+        let known = make.person(&self.slot.folded().state);
+        let person = match known {
+            Ok(person) => person,
+            // Nobody is refused by an old state.
+            Err(_) => {
+                self.catch_up().await?;
+                make.person(&self.slot.folded().state).map_err(problem)?
+            }
+        };
+        let Some(person) = person else { return Err(Problem::internal()) };
+        let personal = Personal::default()
+            .with_name(&person.first_name)
+            .with_name(&person.last_name)
+            .with_address(&person.address);
+        let (app, policy) = (self.app, &self.app.policy);
+        let password = match (self.plan.password.take(), &self.password) {
+            (Some(given), _) => {
+                let judged = app.hasher.parse(given, policy, Some(&personal)).await.map_err(overloaded)?;
+                Arc::new(judged.map_err(|violations| weak(&violations))?)
+            }
+            (None, Some(password)) => {
+                let judged = app.hasher.check_personal(password, policy, &personal).await.map_err(overloaded)?;
+                judged.map_err(|violations| weak(&violations))?;
+                Arc::clone(password)
+            }
+            (None, None) => return Ok(None),
+        };
+        self.password = Some(Arc::clone(&password));
+        if self.hashed.is_none() {
+            let mut salt = [0; credential::SALT_BYTES];
+            app.entropy.fill(&mut salt);
+            let hash = app.hasher.hash(password, salt).await.map_err(overloaded)?;
+            self.hashed = Some((Plan::fresh_key(app, &mut self.plan.keys), hash));
+        }
+        let (key, hash) = self.hashed.clone().ok_or_else(Problem::internal)?;
+        Ok(Some(NewCredential { key, hash, policy: policy.version(), judged_for: person }))
+    }
+
+    async fn store_keys(&self) -> Result<(), Problem> {
+        let mut rng = EntropyRng::new(Arc::clone(&self.app.entropy));
+        self.app.vault.create(&self.plan.keys, &mut rng).await.map_err(|error| {
+            tracing::error!(%error, "new keys could not be stored");
+            Problem::new(Code::KeysUnavailable)
+        })
+    }
+
+    async fn catch_up(&self) -> Result<(), Problem> {
+        let _turn = self.slot.queue.lock().await;
+        self.app.services.catch_up(self.slot).await
+    }
+
+    async fn decide_and_append(&self, command: &dyn Command, credential: Option<KeyId>) -> Result<Attempt, Problem> {
+        let _turn = self.slot.queue.lock().await;
+        let mut newest = false;
+        loop {
+            if let Some(position) = self.seen() {
+                return self.repeated(position).await.map(Attempt::Done);
+            }
+            self.own()?;
+            let decided = command.decide(&self.slot.folded().state);
+            let refused_or_nothing = decided.as_ref().map_or(true, Vec::is_empty);
+            if refused_or_nothing && !newest {
+                // Nobody is refused, nor told that nothing changes, by an old state.
+                self.app.services.catch_up(self.slot).await?;
+                newest = true;
+                continue;
+            }
+            let events = match decided {
+                Err(Rejection::Superseded) => return Ok(Attempt::Superseded),
+                Err(rejection) => return Err(problem(rejection)),
+                Ok(events) if events.is_empty() => return Ok(Attempt::Done(self.nothing_changed())),
+                Ok(events) => events,
+            };
+            match self.append(events, credential).await? {
+                Some(outcome) => return Ok(Attempt::Done(outcome)),
+                None => {
+                    self.app.services.catch_up(self.slot).await?;
+                    newest = true;
+                }
+            }
+        }
+    }
+
+    fn nothing_changed(&self) -> Outcome {
+        let folded = self.slot.folded();
+        let revision = folded.state.provisioned().ok().and_then(|found| match self.plan.user {
+            Some(user) => found.user(user).ok().map(|user| user.revision),
+            None => Some(found.service.revision),
+        });
+        Outcome {
+            position: folded.position(),
+            revision: revision.unwrap_or(folded.position()),
+            events: Vec::new(),
+            service: self.plan.service,
+            user: self.plan.user,
+            repeated: false,
+        }
+    }
+
+    /// Writes the entry; `None` on a conflict.
+    async fn append(&self, events: Vec<Event>, credential: Option<KeyId>) -> Result<Option<Outcome>, Problem> {
+        let (app, slot) = (self.app, self.slot);
+        let names = events.iter().map(Event::name).collect();
+        let expected = slot.folded().position();
+        let change = self.change(events, credential)?;
+        let keys = self.keys_at_hand(credential).await?;
+        let mut rng = EntropyRng::new(Arc::clone(&app.entropy));
+        let macs = app.vault.keyring().macs();
+        let entry = seal(&change, app.log.id(), &keys, macs.present(), &mut rng).map_err(|error| {
+            tracing::error!(%error, "an entry could not be sealed");
+            Problem::internal()
+        })?;
+        // A caller who goes away here leaves the slot without what was appended; the next append's guard tells.
+        let position = match app.log.append(&entry, expected).await {
+            Ok(position) => position,
+            Err(AppendError::Conflict) => return Ok(None),
+            Err(error) => {
+                app.appends.failed();
+                return Err(app.services.append_problem(&error));
+            }
+        };
+        app.appends.succeeded();
+        let link = wire::Link { position, leaf: ledger::leaf_hash(&entry.bytes) };
+        if let Err(corrupt) = slot.apply(&Opened { link, change }) {
+            // What was decided can happen; if it can't, the log now holds what nobody can read.
+            app.guard.trip(corrupt);
+            return Err(Problem::new(Code::LogCorrupt));
+        }
+        let (service, user) = (self.plan.service, self.plan.user);
+        Ok(Some(Outcome { position, revision: position, events: names, service, user, repeated: false }))
+    }
+
+    fn change(&self, events: Vec<Event>, credential: Option<KeyId>) -> Result<Change, Problem> {
+        let (app, ask) = (self.app, self.ask);
+        let now = Change::instant(app.clock.now());
+        let folded = self.slot.folded();
+        let at = folded.at.map_or(now, |before| before.max(now));
+        app.clock_agrees(at - now <= CLOCK_TOLERANCE);
+        let mut private = Vec::new();
+        let general = Private {
+            origin: ask.headers.origin,
+            reason: ask.headers.reason.as_ref().map(|reason| reason.as_str().to_owned()),
+            fingerprint: credential.is_none().then_some(self.plan.fingerprint),
+        };
+        if !general.is_empty() {
+            private.push(Sealed::known(self.private_key(&folded.state)?, general));
+        }
+        if let Some(key) = credential {
+            private
+                .push(Sealed::known(key, Private { fingerprint: Some(self.plan.fingerprint), ..Private::default() }));
+        }
+        Ok(Change {
+            id: EntryId::new(uuid_v7(&*app.clock, &*app.entropy)),
+            at,
+            prev: folded.last,
+            command: ask.command_id(self.plan.service),
+            by: By {
+                client: ask.caller.name.clone(),
+                actor: ask.headers.actor.as_ref().map(|actor| actor.as_str().to_owned()),
+            },
+            body: Body::Service { service: self.plan.service, user: self.plan.user, events, private },
+        })
+    }
+
+    fn private_key(&self, state: &EmailService) -> Result<KeyId, Problem> {
+        match self.plan.private {
+            PrivateKey::Fresh(key) => Ok(key),
+            PrivateKey::OfUser(user) => {
+                state.provisioned().and_then(|found| found.user(user)).map(|user| user.person.key).map_err(problem)
+            }
+            PrivateKey::OfService => state.provisioned().map(|found| found.service.key).map_err(problem),
+        }
+    }
+
+    /// The keys that the entry's parts are sealed under: those that the command brings, and the one that stands.
+    async fn keys_at_hand(&self, credential: Option<KeyId>) -> Result<Keys, Problem> {
+        let standing = match self.plan.private {
+            PrivateKey::Fresh(_) => Vec::new(),
+            PrivateKey::OfUser(_) | PrivateKey::OfService => vec![self.private_key(&self.slot.folded().state)?],
+        };
+        let mut keys = self.app.vault.fetch(&standing).await.map_err(|error| self.app.services.keys_problem(&error))?;
+        if let Some(gone) = standing.iter().find(|id| keys.live(**id).is_none()) {
+            tracing::error!(key = %gone, "a key that stands by the log is not in the key store");
+            return Err(Problem::new(Code::KeysUnavailable));
+        }
+        for (id, key) in &self.plan.keys {
+            keys.insert(*id, KeyState::Live(key.clone()));
+        }
+        debug_assert!(credential.is_none_or(|id| keys.live(id).is_some()), "a credential brings its key");
+        Ok(keys)
+    }
+}
+
+/// What a caller is told of a refusal. The one place where refusals become codes.
+fn problem(rejection: Rejection) -> Problem {
+    let code = match rejection {
+        Rejection::ServiceUnknown | Rejection::UserUnknown => Code::NotFound,
+        Rejection::DomainTaken => Code::DomainTaken,
+        Rejection::AddressTaken => Code::AddressTaken,
+        Rejection::ForeignDomain => {
+            return Problem::invalid_input(vec![Violation::new("address", "foreign_domain", rejection.to_string())]);
+        }
+        Rejection::PlanFull { .. } => Code::PlanFull,
+        Rejection::PoolExceeded { .. } => Code::PoolExceeded,
+        Rejection::WrongState { .. } => Code::WrongState,
+        Rejection::StaleRevision { .. } => Code::StaleRevision,
+        Rejection::WrongCurrentPassword => Code::WrongCurrentPassword,
+        Rejection::SamePassword => Code::SamePassword,
+        Rejection::Superseded => Code::Internal,
+    };
+    Problem::new(code).with_detail(rejection.to_string())
+}
+
+/// What a caller is told of a password that breaks rules.
+pub fn weak(violations: &[credential::Violation]) -> Problem {
+    let shown =
+        |violation: &credential::Violation| Violation::new("password", violation.code.as_str(), violation.hint.clone());
+    Problem::weak_password(violations.iter().map(shown).collect())
+}
+
+/// What a caller is told where too many passwords wait to be hashed.
+pub fn overloaded(overloaded: credential::Overloaded) -> Problem {
+    Problem::new(Code::Overloaded).with_retry_after(overloaded.retry_after.as_secs())
+}
+
+/// An id drawn for what a command makes.
+pub fn drawn_id(app: &App) -> Uuid {
+    uuid_v7(&*app.clock, &*app.entropy)
+}

@@ -1,0 +1,79 @@
+//! `POST /v1/services`: a domain gets an email service.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::{
+    Customer, DomainName, EmailService, KeyId, NewCredential, Person, Plan, ProvisionService, Rejection, ServiceId,
+};
+use postkey_http::{Fields, FromFields, Problem, Role};
+
+use super::change_plan::{plan, plan_canonical};
+use crate::app::App;
+use crate::context::{Ask, Asked, Canonical};
+use crate::path::{self, Make, PrivateKey, handle};
+use crate::receipt::respond;
+
+pub struct Provision {
+    domain: DomainName,
+    customer: Customer,
+    plan: Plan,
+}
+
+impl FromFields for Provision {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let domain = fields.required("domain", DomainName::parse);
+        let customer = fields.required("customer", Customer::parse);
+        let plan = fields.object("plan", plan);
+        Some(Self { domain: domain?, customer: customer?, plan: plan? })
+    }
+}
+
+impl Asked for Provision {
+    const KIND: &'static str = "ProvisionService";
+    const ROLES: &'static [Role] = &[Role::Operator];
+
+    fn canonical(&self, form: &mut Canonical) {
+        form.text("domain", Some(self.domain.as_str()));
+        form.text("customer", Some(self.customer.as_str()));
+        plan_canonical(self.plan, form);
+    }
+}
+
+struct Making<'a> {
+    asked: &'a Provision,
+    key: KeyId,
+}
+
+impl Make for Making<'_> {
+    type Command = ProvisionService;
+
+    fn person(&self, _: &EmailService) -> Result<Option<Person>, Rejection> {
+        Ok(None)
+    }
+
+    fn command(&self, _: Option<NewCredential>) -> Result<ProvisionService, Problem> {
+        let Provision { domain, customer, plan } = self.asked;
+        Ok(ProvisionService { domain: domain.clone(), customer: customer.clone(), plan: *plan, key: self.key })
+    }
+}
+
+pub async fn provision_service(State(app): State<App>, ask: Ask<Provision>) -> Response {
+    let result = async {
+        if !ask.tenancy.allows(&ask.body.customer) {
+            return Err(Problem::forbidden("the service would be another customer's than this call is held to"));
+        }
+        let mut keys = Vec::new();
+        let key = path::Plan::fresh_key(&app, &mut keys);
+        let plan = path::Plan {
+            service: ServiceId::of(&ask.body.domain),
+            user: None,
+            private: PrivateKey::Fresh(key),
+            keys,
+            password: None,
+            fingerprint: ask.fingerprint(&[]),
+        };
+        handle(&app, &ask, plan, &Making { asked: &ask.body, key }).await
+    };
+    respond(&ask.key, StatusCode::CREATED, result.await)
+}

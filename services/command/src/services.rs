@@ -1,0 +1,193 @@
+//! Services at hand: loaded from the log on a miss, kept folded, caught up where it matters.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::ServiceId;
+use event_log::{AppendError, EventLog, ReadError, Scope};
+use futures::{StreamExt, TryStreamExt};
+use keys::{Vault, VaultError};
+use lru::LruCache;
+use postkey_http::{Code, Problem};
+use wire::{Corrupt, OpenError, Opened, Stored, open_all};
+
+use crate::folded::Folded;
+use crate::ledger_guard::LedgerGuard;
+
+/// How many services are kept folded.
+const KEPT: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
+/// How many entries are opened at a time.
+const CHUNK: usize = 1_024;
+
+/// One service at hand.
+pub struct Slot {
+    id: ServiceId,
+    loaded: AtomicBool,
+    folded: Mutex<Folded>,
+    /// Commands on one service queue here: whoever decides and appends holds it.
+    pub queue: tokio::sync::Mutex<()>,
+}
+
+impl Slot {
+    /// What is known of it now. Never held across an await.
+    pub fn folded(&self) -> MutexGuard<'_, Folded> {
+        self.folded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Folds an entry that was just appended.
+    ///
+    /// # Errors
+    /// Where it does not follow: it is loaded anew next time.
+    pub fn apply(&self, opened: &Opened) -> Result<(), Corrupt> {
+        let applied = self.folded().apply(opened);
+        if applied.is_err() {
+            self.loaded.store(false, Ordering::Release);
+        }
+        applied
+    }
+}
+
+/// All services, as far as they are at hand.
+pub struct Services {
+    log: Arc<EventLog>,
+    vault: Vault,
+    guard: LedgerGuard,
+    slots: Mutex<LruCache<ServiceId, Arc<Slot>>>,
+}
+
+/// Why a service can't be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// The log can't be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// An entry can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl From<Corrupt> for LoadError {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Open(OpenError::Corrupt(corrupt))
+    }
+}
+
+impl Services {
+    /// Nothing at hand yet.
+    pub fn new(log: Arc<EventLog>, vault: Vault, guard: LedgerGuard) -> Self {
+        Self { log, vault, guard, slots: Mutex::new(LruCache::new(KEPT)) }
+    }
+
+    /// The service's slot, loaded. Of two that miss at once, one loads and the other waits.
+    ///
+    /// # Errors
+    /// Where the log or the keys can't be had, or are not what they must be.
+    pub async fn slot(&self, id: ServiceId) -> Result<Arc<Slot>, Problem> {
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = || {
+                let (loaded, folded) = (AtomicBool::new(false), Mutex::default());
+                Arc::new(Slot { id, loaded, folded, queue: tokio::sync::Mutex::default() })
+            };
+            Arc::clone(slots.get_or_insert(id, fresh))
+        };
+        if !slot.loaded.load(Ordering::Acquire) {
+            let _turn = slot.queue.lock().await;
+            if !slot.loaded.load(Ordering::Acquire) {
+                self.catch_up(&slot).await?;
+            }
+        }
+        Ok(slot)
+    }
+
+    /// Reads what the log's leader holds of the service beyond what is known. The caller holds the slot's queue.
+    ///
+    /// # Errors
+    /// As [`Services::slot`].
+    pub async fn catch_up(&self, slot: &Slot) -> Result<(), Problem> {
+        match self.try_to_catch_up(slot).await {
+            Ok(()) => {
+                slot.loaded.store(true, Ordering::Release);
+                Ok(())
+            }
+            Err(error) => {
+                slot.loaded.store(false, Ordering::Release);
+                Err(self.problem(&error))
+            }
+        }
+    }
+
+    async fn try_to_catch_up(&self, slot: &Slot) -> Result<(), LoadError> {
+        let after = {
+            let mut folded = slot.folded();
+            if !slot.loaded.load(Ordering::Acquire) {
+                *folded = Folded::default();
+            }
+            folded.position()
+        };
+        let mut chunks = self.log.read(Scope::service(slot.id), after).ready_chunks(CHUNK);
+        while let Some(chunk) = chunks.next().await {
+            let stored: Vec<Stored> = chunk.into_iter().collect::<Result<_, _>>()?;
+            for opened in open_all(&stored, self.log.id(), &self.vault).await? {
+                slot.folded().apply(&opened)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One entry of a service, as it was written.
+    ///
+    /// # Errors
+    /// As [`Services::slot`].
+    pub async fn entry(&self, slot: &Slot, position: domain::Position) -> Result<Opened, Problem> {
+        let before = domain::Position::new(position.get().saturating_sub(1));
+        let read = async {
+            let stored: Option<Stored> = self.log.read(Scope::service(slot.id), before).try_next().await?;
+            let stored: Vec<_> = stored.into_iter().filter(|stored| stored.position == position).collect();
+            let opened = open_all(&stored, self.log.id(), &self.vault).await?.pop();
+            opened.ok_or_else(|| Corrupt::new(position, "an entry that was read before is gone").into())
+        };
+        read.await.map_err(|error| self.problem(&error))
+    }
+
+    /// What a caller is told of a failure to read, and what the operator is.
+    pub fn problem(&self, error: &LoadError) -> Problem {
+        match error {
+            LoadError::Read(ReadError::Unavailable(what)) => self.log_unavailable(what),
+            LoadError::Read(ReadError::Corrupt(corrupt)) => self.corrupt(corrupt),
+            LoadError::Open(OpenError::Corrupt(corrupt)) => self.corrupt(corrupt),
+            LoadError::Open(OpenError::Keys(error)) => self.keys_problem(error),
+        }
+    }
+
+    /// What a caller is told of a failure to append.
+    pub fn append_problem(&self, error: &AppendError) -> Problem {
+        match error {
+            AppendError::Corrupt(corrupt) => {
+                self.guard.trip(corrupt);
+                Problem::new(Code::LogCorrupt)
+            }
+            AppendError::Conflict | AppendError::Unavailable | AppendError::Closed | AppendError::TooLarge { .. } => {
+                self.log_unavailable(&error.to_string())
+            }
+        }
+    }
+
+    /// What a caller is told where keys can't be had.
+    pub fn keys_problem(&self, error: &VaultError) -> Problem {
+        tracing::error!(%error, "keys are unavailable");
+        Problem::new(Code::KeysUnavailable)
+    }
+
+    fn log_unavailable(&self, what: &str) -> Problem {
+        tracing::error!(what, "the log is unavailable");
+        let detail = "what became of the change is not known yet: ask again with the same Idempotency-Key";
+        Problem::new(Code::LogUnavailable).with_detail(detail)
+    }
+
+    fn corrupt(&self, corrupt: &dyn std::fmt::Display) -> Problem {
+        self.guard.warn(corrupt);
+        Problem::new(Code::LogCorrupt)
+    }
+}
