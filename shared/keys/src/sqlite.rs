@@ -78,6 +78,16 @@ impl SqliteKeyStore {
         Ok(Self { readers, writer })
     }
 
+    /// Whether no key was ever stored, nor destroyed.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub async fn is_empty(&self) -> Result<bool, Unavailable> {
+        let any: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM key LIMIT 1").fetch_optional(&self.readers).await.map_err(unavailable)?;
+        Ok(any.is_none())
+    }
+
     async fn write(&self, change: Change) -> Result<(), Unavailable> {
         let (done, outcome) = oneshot::channel();
         let gone = |_| Unavailable("its writer has stopped".to_owned());

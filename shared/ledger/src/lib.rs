@@ -1,6 +1,10 @@
-//! The log's Merkle tree: leaf hashes and the frontier (RFC 6962 §2.1).
+//! The log's Merkle tree: leaf hashes and the frontier (RFC 6962 §2.1); and the key that its checkpoints are signed with.
 //!
 //! Leaf `i` is the stored bytes at position `i + 1`. Pure: no I/O, no knowledge of what an entry says.
+
+mod note_key;
+
+pub use note_key::NoteKey;
 
 use sha2::{Digest, Sha256};
 
