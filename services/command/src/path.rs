@@ -176,10 +176,7 @@ impl<T: Asked> Handling<'_, T> {
             }
         };
         let Some(person) = person else { return Err(Problem::internal()) };
-        let personal = Personal::default()
-            .with_name(&person.first_name)
-            .with_name(&person.last_name)
-            .with_address(&person.address);
+        let personal = Personal::from(&person);
         let (app, policy) = (self.app, &self.app.policy);
         let password = match (self.plan.password.take(), &self.password) {
             (Some(given), _) => {

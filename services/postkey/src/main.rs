@@ -1,1 +1,46 @@
-fn main() {}
+//! The one binary of postkey: wiring only. Nothing is decided here.
+
+mod args;
+mod command;
+mod demo;
+mod edges;
+mod failure;
+mod folder;
+mod init;
+mod journal;
+mod locks;
+mod projection;
+mod rebuild;
+mod services;
+mod token;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Subcommand};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    journal::start(&cli.journal);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::Failure::failed(format!("the runtime can't start: {error}")).report(),
+    };
+    let outcome = runtime.block_on(async {
+        match cli.subcommand {
+            Subcommand::Up(args) => up::up(args).await,
+            Subcommand::Command(args) => command::command(args).await,
+            Subcommand::Projection(args) => projection::projection(args).await,
+            Subcommand::Init(args) => init::init(&args),
+            Subcommand::Token(args) => token::token(args.action),
+            Subcommand::Rebuild(args) => rebuild::rebuild(args).await,
+            Subcommand::Version => journal::print(format_args!("postkey {}", env!("CARGO_PKG_VERSION"))),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

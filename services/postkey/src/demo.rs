@@ -1,0 +1,84 @@
+//! `--demo`: a service and a few users, made over the public API as any panel would.
+
+use postkey_http::Role;
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::folder::{Folder, read_token};
+use crate::journal::print;
+
+const USERS: [(&str, &str, &str); 3] = [("ann", "Ann", "Lee"), ("bora", "Bora", "Şahin"), ("chen", "Chen", "Wei")];
+
+struct Demo<'a> {
+    http: Client,
+    command: &'a str,
+    projection: &'a str,
+    token: secrecy::SecretString,
+}
+
+/// Makes what is missing of the demo, and prints the password of each user that it made.
+pub async fn seed(folder: &Folder, command: &str, projection: &str) -> Result<(), Failure> {
+    let http = Client::builder().no_proxy().build().map_err(Failure::failed)?;
+    let demo = Demo { http, command, projection, token: read_token(&folder.token(Role::Operator))? };
+    let service = demo.service().await?;
+    let known = demo.get(&format!("/v1/services/{service}/users?limit=500")).await?;
+    for (name, first, last) in USERS {
+        let address = format!("{name}@acme.example");
+        let there = known["users"].as_array().into_iter().flatten().any(|user| user["address"] == address.as_str());
+        if there {
+            continue;
+        }
+        let suggestion = demo.post(command, "/v1/passwords/suggest", &json!({})).await?.1;
+        let password = suggestion["password"].clone();
+        let user = json!({
+            "address": address, "first_name": first, "last_name": last, "quota_bytes": 1_073_741_824_u64,
+            "password": password,
+        });
+        let (status, answer) = demo.post(command, &format!("/v1/services/{service}/users"), &user).await?;
+        if status != StatusCode::CREATED {
+            return Err(refused("a demo user", status, &answer));
+        }
+        // The one place where a password is shown on purpose: to whoever asked for a demo.
+        print(format_args!("demo user   {address}  {}", password.as_str().unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+fn refused(what: &str, status: StatusCode, answer: &Value) -> Failure {
+    Failure::failed(format!("{what} could not be made: {status} {}", answer["code"].as_str().unwrap_or_default()))
+}
+
+impl Demo<'_> {
+    async fn service(&self) -> Result<String, Failure> {
+        let body = json!({
+            "domain": "acme.example", "customer": "acme", "plan": {"mailboxes": 25, "pool_bytes": 53_687_091_200_u64},
+        });
+        let (status, answer) = self.post(self.command, "/v1/services", &body).await?;
+        if let Some(service) = answer["service"].as_str().filter(|_| status == StatusCode::CREATED) {
+            return Ok(service.to_owned());
+        }
+        if answer["code"] != "domain_taken" {
+            return Err(refused("the demo service", status, &answer));
+        }
+        let services = self.get("/v1/services?customer=acme&limit=500").await?;
+        let ours = services["services"].as_array().into_iter().flatten().find(|one| one["domain"] == "acme.example");
+        let id = ours.and_then(|service| service["service"].as_str());
+        id.map(str::to_owned).ok_or_else(|| Failure::failed("acme.example belongs to another customer: no demo here"))
+    }
+
+    async fn post(&self, base: &str, path: &str, body: &Value) -> Result<(StatusCode, Value), Failure> {
+        self.ask(self.http.request(Method::POST, format!("{base}{path}")).header("Prefer", "wait=30").json(body)).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, Failure> {
+        Ok(self.ask(self.http.get(format!("{}{path}", self.projection))).await?.1)
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<(StatusCode, Value), Failure> {
+        let answer = request.bearer_auth(self.token.expose_secret()).send().await.map_err(Failure::failed)?;
+        let status = answer.status();
+        Ok((status, answer.json().await.map_err(Failure::failed)?))
+    }
+}

@@ -1,0 +1,38 @@
+//! How a run fails: one line that says what to do, and an exit code.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// A failed run.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    /// It was tried and failed: exit code 1.
+    pub fn failed(message: impl Display) -> Self {
+        Self { message: message.to_string(), code: 1 }
+    }
+
+    /// It was asked for wrongly: exit code 2.
+    pub fn usage(message: impl Display) -> Self {
+        Self { message: message.to_string(), code: 2 }
+    }
+
+    /// Tells the person who started it, in one line.
+    pub fn report(self) -> ExitCode {
+        let line = self.message.replace(['\n', '\r'], " ");
+        // Where nobody can be told, the exit code still tells.
+        let _ = writeln!(io::stderr(), "postkey: {line}");
+        ExitCode::from(self.code)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::failed(error)
+    }
+}

@@ -1,0 +1,172 @@
+//! The data folder: what lies where, and the first start.
+//!
+//! On a first start, keys are made before anything that needs them, and the log last: a log that is there proves that
+//! its keys are. A crash in between is healed by the next start, which makes what is missing by the same steps.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use domain::Customer;
+use keys::{Keyring, KeyringError};
+use ledger::NoteKey;
+use postkey_http::{ClientEntry, ClientsFile, CustomerScope, EntropyRng, Role, TokenDigest, new_token, uuid_v4};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::args::SqliteUrl;
+use crate::edges::SystemEntropy;
+use crate::failure::Failure;
+
+/// Where everything lies below one folder.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// A folder, whether it is there or not.
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The event log.
+    pub fn log(&self) -> SqliteUrl {
+        SqliteUrl::of(self.0.join("log.db"))
+    }
+
+    /// The key store.
+    pub fn keys(&self) -> SqliteUrl {
+        SqliteUrl::of(self.0.join("keys.db"))
+    }
+
+    /// The read model.
+    pub fn read_model(&self) -> SqliteUrl {
+        SqliteUrl::of(self.0.join("read-model.db"))
+    }
+
+    /// The keyring file.
+    pub fn keyring(&self) -> PathBuf {
+        self.0.join("keyring")
+    }
+
+    /// The clients file.
+    pub fn clients(&self) -> PathBuf {
+        self.0.join("clients.json")
+    }
+
+    /// The key that checkpoints are signed with.
+    pub fn ledger_key(&self) -> PathBuf {
+        self.0.join("ledger/key")
+    }
+
+    /// Where the services listen, for whoever looks for them.
+    pub fn endpoints(&self) -> PathBuf {
+        self.0.join("endpoints.json")
+    }
+
+    /// The file of the token of a role that the first start makes.
+    pub fn token(&self, role: Role) -> PathBuf {
+        self.0.join(format!("tokens/{role}.token"))
+    }
+
+    /// Makes the folder (0700) where it is missing. One that is there must be empty or postkey's.
+    pub fn make(&self) -> Result<(), Failure> {
+        let named = |error: io::Error| Failure::failed(format!("{}: {error}", self.0.display()));
+        match fs::read_dir(&self.0) {
+            Ok(mut entries) => {
+                let ours =
+                    self.keyring().exists() || entries.all(|entry| entry.is_ok_and(|entry| is_lock(&entry.path())));
+                if !ours {
+                    return Err(Failure::failed(format!(
+                        "{} holds other files and no keyring: choose an empty or a new folder, or restore the keyring \
+                         from your backup",
+                        self.0.display()
+                    )));
+                }
+                fs::set_permissions(&self.0, Permissions::from_mode(0o700)).map_err(named)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make_folder(&self.0),
+            Err(error) => Err(named(error)),
+        }
+    }
+
+    /// Makes what separate services need: keyring, ledger key, clients file. What is there stays.
+    pub fn make_keys(&self, roles: &[Role]) -> Result<(), Failure> {
+        let mut rng = EntropyRng::new(Arc::new(SystemEntropy));
+        if !self.keyring().exists() {
+            if self.log().path().exists() {
+                return Err(KeyringError::Missing(self.keyring()).into());
+            }
+            Keyring::generate(&mut rng).create(&self.keyring())?;
+        }
+        if !self.ledger_key().exists() {
+            make_folder(&self.0.join("ledger"))?;
+            let key = NoteKey::generate(&format!("postkey/{}", uuid_v4(&SystemEntropy)), &mut rng);
+            replace(&self.0.join("ledger/public-key"), key.public_text().as_bytes())?;
+            replace(&self.ledger_key(), key.private_text().as_bytes())?;
+        }
+        if !self.clients().exists() {
+            self.make_clients(roles, &mut rng)?;
+        }
+        Ok(())
+    }
+
+    /// Tokens first, the clients file last: without it they are nothing.
+    fn make_clients(&self, roles: &[Role], rng: &mut EntropyRng) -> Result<(), Failure> {
+        make_folder(&self.0.join("tokens"))?;
+        let mut clients = ClientsFile::default();
+        for role in roles {
+            let token = new_token(rng, *role);
+            replace(&self.token(*role), token.expose_secret().as_bytes())?;
+            let customer = if *role == Role::Panel { CustomerScope::Any } else { CustomerScope::None };
+            clients.add(ClientEntry::new(role.as_str(), *role, customer, TokenDigest::of(&token))?)?;
+        }
+        clients.save(&self.clients())?;
+        Ok(())
+    }
+}
+
+/// A lock file is there before anything else is.
+fn is_lock(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "lock")
+}
+
+fn make_folder(path: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+}
+
+/// Writes a file (0600) under a temporary name, syncs it, and gives it its own: it is whole or as it was.
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let temporary = path.with_added_extension("new");
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(content)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+}
+
+/// Reads a token from its file.
+pub fn read_token(path: &Path) -> Result<SecretString, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    Ok(SecretString::from(text.trim().to_owned()))
+}
+
+/// Reads a customer scope as `--customer` says it.
+pub fn customer_scope(text: Option<&str>) -> Result<CustomerScope, Failure> {
+    match text {
+        None => Ok(CustomerScope::None),
+        Some("*") => Ok(CustomerScope::Any),
+        Some(id) => Customer::parse(id).map(CustomerScope::One).map_err(Failure::usage),
+    }
+}

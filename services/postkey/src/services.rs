@@ -1,0 +1,166 @@
+//! Opening what the services are made of, the same for `up` and for services of their own.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use credential::{Hasher, HasherConfig};
+use domain::Position;
+use event_log::{EventLog, OpenError, Scope, SqliteStore};
+use futures::TryStreamExt;
+use keys::{Keyring, SqliteKeyStore, Vault};
+use postkey_http::{Clients, Clock, EntropyRng, Health, uuid_v4, uuid_v7};
+use postkey_projection::read_model::SqliteReadModel;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use wire::{Body, By, Change, CommandId, EntryId, LogId, OpenError as EntryError, open_all, seal};
+
+use crate::args::{KeyArgs, SqliteUrl};
+use crate::edges::{SystemClock, SystemEntropy};
+use crate::failure::Failure;
+
+/// The log and the keys that open it.
+pub struct Stores {
+    store: Arc<SqliteStore>,
+    /// The log.
+    pub log: Arc<EventLog>,
+    /// The keys.
+    pub vault: Vault,
+}
+
+impl Stores {
+    /// Opens log and keys for the one writer; makes both where neither is there.
+    pub async fn open_to_write(
+        log: &SqliteUrl,
+        keys: &KeyArgs,
+        read_model: Option<&SqliteUrl>,
+    ) -> Result<Self, Failure> {
+        let keyring = Arc::new(Keyring::load(&keys.keyring_file)?);
+        let found = SqliteStore::open(log.path()).await;
+        let is_new = matches!(found, Err(OpenError::Missing(_) | OpenError::Unfinished(_)));
+        if !is_new && !keys.keys.path().exists() {
+            let path = keys.keys.path().display();
+            return Err(Failure::failed(format!("{path} is missing: restore the key store that belongs to the log")));
+        }
+        let key_store = SqliteKeyStore::open(keys.keys.path(), true).await?;
+        let store = if is_new {
+            let used = !key_store.is_empty().await? || read_model.is_some_and(|file| file.path().exists());
+            if used {
+                let path = log.path().display();
+                return Err(Failure::failed(format!(
+                    "{path} is missing, but what was made from it is there: restore the log; a new one would fork history"
+                )));
+            }
+            SqliteStore::create(log.path(), LogId::new(uuid_v4(&SystemEntropy))).await?
+        } else {
+            found?
+        };
+        let stores = Self::of(store, Arc::new(key_store), keyring);
+        stores.begin().await?;
+        stores.identify().await?;
+        Ok(stores)
+    }
+
+    /// Opens log and keys for a process that appends nothing.
+    pub async fn open_to_read(log: &SqliteUrl, keys: &KeyArgs) -> Result<Self, Failure> {
+        let keyring = Arc::new(Keyring::load(&keys.keyring_file)?);
+        let store = SqliteStore::open_read_only(log.path()).await?;
+        let key_store = SqliteKeyStore::open(keys.keys.path(), false).await?;
+        let stores = Self::of(store, Arc::new(key_store), keyring);
+        stores.identify().await?;
+        Ok(stores)
+    }
+
+    fn of(store: SqliteStore, keys: Arc<SqliteKeyStore>, keyring: Arc<Keyring>) -> Self {
+        let store = Arc::new(store);
+        let log = Arc::new(EventLog::new(Arc::clone(&store) as Arc<dyn event_log::LogStore>, store.log()));
+        Self { store, log, vault: Vault::new(keys, keyring) }
+    }
+
+    /// Whether the log has its first entry.
+    pub async fn has_begun(&self) -> Result<bool, Failure> {
+        Ok(self.log.head(Scope::All).await?.position > Position::START)
+    }
+
+    /// Appends the first entry to a log that has none.
+    async fn begin(&self) -> Result<(), Failure> {
+        if self.has_begun().await? {
+            return Ok(());
+        }
+        let (clock, entropy) = (SystemClock, SystemEntropy);
+        let change = Change {
+            id: EntryId::new(uuid_v7(&clock, &entropy)),
+            at: Change::instant(clock.now()),
+            prev: None,
+            command: CommandId::new(uuid_v4(&entropy)),
+            by: By { client: "postkey".to_owned(), actor: None },
+            body: Body::LogCreated { log: self.log.id() },
+        };
+        let mut rng = EntropyRng::new(Arc::new(SystemEntropy));
+        let macs = self.vault.keyring().macs();
+        let entry = seal(&change, self.log.id(), &keys::Keys::default(), macs.present(), &mut rng)?;
+        self.log.append(&entry, Position::START).await?;
+        Ok(())
+    }
+
+    /// Checks by the first entry that log and keyring belong together.
+    async fn identify(&self) -> Result<(), Failure> {
+        let Some(first) = self.log.read(Scope::All, Position::START).try_next().await? else { return Ok(()) };
+        match open_all(&[first], self.log.id(), &self.vault).await {
+            Ok(opened) if opened.iter().all(|first| first.change.body == Body::LogCreated { log: self.log.id() }) => {
+                Ok(())
+            }
+            Ok(_) => Err(Failure::failed("the log does not begin with its first entry: restore it from your backup")),
+            Err(EntryError::Corrupt(corrupt)) => {
+                Err(Failure::failed(format!("{corrupt}; bring the keyring and the log together that belong together")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Stops the log's writer in good order.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+/// Opens the read model.
+pub async fn open_read_model(url: &SqliteUrl) -> Result<Arc<SqliteReadModel>, Failure> {
+    Ok(Arc::new(SqliteReadModel::open(url.path()).await?))
+}
+
+/// Starts the threads that hash, one a core.
+pub fn start_hasher() -> Result<Arc<Hasher>, Failure> {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Ok(Arc::new(Hasher::start(HasherConfig::for_threads(threads))?))
+}
+
+/// Opens the clients file and keeps it fresh.
+pub fn open_clients(
+    path: &std::path::Path,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<Arc<Clients>, Failure> {
+    let clients = Arc::new(Clients::open(path, health.check("clients"))?);
+    clients.keep_fresh(stop.clone());
+    Ok(clients)
+}
+
+/// A token that is cancelled by SIGTERM or SIGINT.
+pub fn stop_on_signal() -> Result<CancellationToken, Failure> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let signalled = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests in flight are answered first");
+        signalled.cancel();
+    });
+    Ok(stop)
+}
+
+/// How long a process that waits for another's file waits between two looks.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(100);

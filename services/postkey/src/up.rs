@@ -1,0 +1,100 @@
+//! `postkey up`: both services in one process, on embedded stores in one folder.
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+
+use credential::Policy;
+use postkey_http::{Health, PositionClient, Role, listen};
+use serde_json::json;
+
+use crate::args::{KeyArgs, UpArgs};
+use crate::demo;
+use crate::edges::{SystemClock, SystemEntropy};
+use crate::failure::Failure;
+use crate::folder::{Folder, read_token, replace};
+use crate::journal::print;
+use crate::locks;
+use crate::services::{Stores, open_clients, open_read_model, start_hasher, stop_on_signal};
+
+pub async fn up(args: UpArgs) -> Result<(), Failure> {
+    let stop = stop_on_signal()?;
+    let folder = Folder::new(args.data);
+    folder.make()?;
+    let _locks = (locks::take(folder.path(), "command.lock")?, locks::take(folder.path(), "projection.lock")?);
+    forget_endpoints(&folder)?;
+    folder.make_keys(&Role::ALL)?;
+    let keys = KeyArgs { keys: folder.keys(), keyring_file: folder.keyring() };
+    let stores = Stores::open_to_write(&folder.log(), &keys, Some(&folder.read_model())).await?;
+    let model = open_read_model(&folder.read_model()).await?;
+    let hasher = start_hasher()?;
+
+    let insecure = args.insecure.insecure_listen;
+    let command_listener = listen(args.command_listen, insecure).await?;
+    let projection_listener = listen(args.projection_listen, insecure).await?;
+    let url = |address| format!("http://{address}");
+    let (command_url, projection_url) = (url(command_listener.local_addr()?), url(projection_listener.local_addr()?));
+
+    let (command_health, projection_health) = (Health::new(), Health::new());
+    let projection = postkey_projection::Parts {
+        log: Arc::clone(&stores.log),
+        vault: stores.vault.clone(),
+        writer: model.clone(),
+        generations: model.clone(),
+        lookups: model.clone(),
+        queries: model,
+        clients: open_clients(&folder.clients(), &projection_health, &stop)?,
+        hasher: Arc::clone(&hasher),
+        health: projection_health,
+        entropy: Arc::new(SystemEntropy),
+        freshness_bound: args.freshness.freshness_bound,
+    };
+    let command = postkey_command::Parts {
+        log: Arc::clone(&stores.log),
+        vault: stores.vault.clone(),
+        policy: Policy::of(args.policy.policy),
+        hasher,
+        clients: open_clients(&folder.clients(), &command_health, &stop)?,
+        projection: PositionClient::new(&[&projection_url], &read_token(&folder.token(Role::Service))?)?,
+        health: command_health,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    };
+    let running = async {
+        tokio::try_join!(
+            async { Ok::<_, Failure>(postkey_projection::run(projection, projection_listener, stop.clone()).await?) },
+            async { Ok(postkey_command::run(command, command_listener, stop.clone()).await?) },
+        )
+    };
+    let announced = async {
+        let announced: Result<(), Failure> = async {
+            let endpoints = json!({"command": command_url, "projection": projection_url});
+            replace(&folder.endpoints(), endpoints.to_string().as_bytes())?;
+            print(format_args!("command     {command_url}"))?;
+            print(format_args!("projection  {projection_url}"))?;
+            print(format_args!("tokens      {}/tokens", folder.path().display()))?;
+            if args.demo {
+                let seeded = demo::seed(&folder, &command_url, &projection_url);
+                stop.run_until_cancelled(seeded).await.unwrap_or(Ok(()))?;
+            }
+            Ok(())
+        }
+        .await;
+        announced.inspect_err(|_| stop.cancel())
+    };
+    let (ran, announced) = tokio::join!(running, announced);
+    stores.close().await;
+    forget_endpoints(&folder)?;
+    announced?;
+    ran.map(|_| ())
+}
+
+/// Endpoints are there only while somebody listens at them.
+fn forget_endpoints(folder: &Folder) -> Result<(), Failure> {
+    match fs::remove_file(folder.endpoints()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::failed(format!("{}: {error}", folder.endpoints().display())))
+        }
+        _ => Ok(()),
+    }
+}
