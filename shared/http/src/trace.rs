@@ -22,7 +22,7 @@ use crate::{Code, Entropy, MAX_BODY_BYTES, Problem, RequestId, request_id};
 /// - Every answer carries `X-Request-Id`: the caller's own if it will do, else one drawn from `entropy`.
 /// - An unknown route, another method and a panic come out as problems; every problem names the request.
 /// - One log line a request: method, route (the template, never the path), status, code, milliseconds, client and
-///   request id. No query, header or body, so nothing secret or personal. Probes are logged at debug.
+///   request id. No query, header or body, so nothing secret or personal. Probes and polls of the position are logged at debug.
 /// - Answers are not to be stored by caches unless a handler says otherwise.
 pub fn layers(router: Router, entropy: Arc<dyn Entropy>) -> Router {
     router
@@ -125,7 +125,7 @@ impl Drop for Line {
         match status {
             503 => tracing::warn!(method, route, status, code, ms, client, request_id, "answered"),
             500.. => tracing::error!(method, route, status, code, ms, client, request_id, "answered"),
-            _ if matches!(route, "/healthz" | "/readyz" | "/metrics") => {
+            _ if matches!(route, "/healthz" | "/readyz" | "/metrics" | "/v1/position") => {
                 tracing::debug!(method, route, status, code, ms, client, request_id, "answered");
             }
             _ => tracing::info!(method, route, status, code, ms, client, request_id, "answered"),
