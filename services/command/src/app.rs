@@ -8,7 +8,7 @@ use axum::routing::{delete, get, patch, post, put};
 use credential::{Hasher, Policy};
 use event_log::{EventLog, ReadError, Scope};
 use keys::Vault;
-use postkey_http::{Clients, Clock, Entropy, Health, HealthCheck, PositionClient, health_routes, serve};
+use postkey_http::{Clients, Clock, Entropy, Health, HealthCheck, PositionClient, Status, health_routes, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +19,11 @@ use crate::services::Services;
 
 /// How often the log is asked whether it can be, for the health checks.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
-/// For how long a failed append keeps the service from being sent commands. Then one may try again.
-const APPEND_RED_FOR: Duration = Duration::from_secs(5);
+/// For how long a failed write keeps the service from being sent commands. Then one may try again.
+const WRITE_RED_FOR: Duration = Duration::from_secs(5);
+
+/// What the operator is told of a failed write.
+const WRITE_FAILED: &str = "the last write of a key or an entry failed: is the disk full, or a store down?";
 
 /// What the service is made of. Whoever starts it opens these.
 pub struct Parts {
@@ -65,7 +68,7 @@ pub(crate) struct App {
     pub clients: Arc<Clients>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-    pub appends: Appends,
+    pub writes: Writes,
     clock_check: HealthCheck,
 }
 
@@ -81,14 +84,14 @@ impl App {
     }
 }
 
-/// Whether appends succeed, for the health checks: a log that can be read may still be full.
+/// Whether keys and entries can be written, for the health checks: a store that can be read may still be full.
 #[derive(Clone)]
-pub(crate) struct Appends {
+pub(crate) struct Writes {
     health: HealthCheck,
     failed: Arc<Mutex<Option<Instant>>>,
 }
 
-impl Appends {
+impl Writes {
     pub fn succeeded(&self) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.health.green();
@@ -96,14 +99,14 @@ impl Appends {
 
     pub fn failed(&self) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.health.red("the last append failed: is the disk full, or the log's store down?");
+        self.health.red(WRITE_FAILED);
     }
 
-    /// A service that is never sent commands again would never see that it can append again.
+    /// A service that is never sent commands again would never see that it can write again.
     fn let_one_try(&self) {
         let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.is_some_and(|at| at.elapsed() > APPEND_RED_FOR) {
-            self.health.yellow("the last append failed: is the disk full, or the log's store down?");
+        if failed.is_some_and(|at| at.elapsed() > WRITE_RED_FOR) {
+            self.health.yellow(WRITE_FAILED);
         }
     }
 }
@@ -114,8 +117,8 @@ impl Appends {
 /// Where the listener fails. What happens later shows in its health.
 pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -> Result<(), Stopped> {
     let guard = LedgerGuard::new(parts.health.check("log"));
-    let appends = Appends { health: parts.health.check("append"), failed: Arc::default() };
-    appends.health.green();
+    let writes = Writes { health: parts.health.check("writes"), failed: Arc::default() };
+    writes.health.green();
     let clock_check = parts.health.check("clock");
     clock_check.green();
     let projection = Projection::follow(
@@ -126,10 +129,11 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
         Arc::clone(&parts.clock),
         stop.clone(),
     );
-    let services = Arc::new(Services::new(Arc::clone(&parts.log), parts.vault.clone(), guard.clone()));
+    let keys = parts.health.check("keys");
+    let services = Arc::new(Services::new(Arc::clone(&parts.log), parts.vault.clone(), guard.clone(), keys.clone()));
     let app = App {
         log: Arc::clone(&parts.log),
-        vault: parts.vault,
+        vault: parts.vault.clone(),
         services,
         guard: guard.clone(),
         projection,
@@ -138,33 +142,49 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
         clients: parts.clients,
         clock: parts.clock,
         entropy: Arc::clone(&parts.entropy),
-        appends: appends.clone(),
+        writes: writes.clone(),
         clock_check,
     };
-    tokio::spawn(probe(parts.log, guard, appends, stop.clone()));
+    tokio::spawn(probe(Probed { log: parts.log, guard, writes, vault: parts.vault, keys }, stop.clone()));
     let router = routes().with_state(app).merge(health_routes(parts.health));
     let served = serve(router, parts.entropy, listener, stop.clone()).await;
     stop.cancel();
     Ok(served?)
 }
 
-/// Keeps the log's health up to date while nobody asks.
-async fn probe(log: Arc<EventLog>, guard: LedgerGuard, appends: Appends, stop: CancellationToken) {
+/// What is asked now and then, while nobody else asks.
+struct Probed {
+    log: Arc<EventLog>,
+    guard: LedgerGuard,
+    writes: Writes,
+    vault: Vault,
+    keys: HealthCheck,
+}
+
+/// Keeps the health of log and keys up to date.
+async fn probe(probed: Probed, stop: CancellationToken) {
     loop {
-        match log.head(Scope::All).await {
+        match probed.log.head(Scope::All).await {
             Ok(_) => {
-                if let Some(health) = guard.health() {
+                if let Some(health) = probed.guard.health() {
                     health.green();
                 }
             }
-            Err(ReadError::Corrupt(corrupt)) => guard.trip(corrupt),
+            Err(ReadError::Corrupt(corrupt)) => probed.guard.trip(corrupt),
             Err(error @ ReadError::Unavailable(_)) => {
-                if let Some(health) = guard.health() {
+                if let Some(health) = probed.guard.health() {
                     health.red(error.to_string());
                 }
             }
         }
-        appends.let_one_try();
+        // A key of another keyring stays a person's business, whatever the store answers now.
+        if !matches!(probed.keys.status(), Status::NeedsPerson(_)) {
+            match probed.vault.check().await {
+                Ok(()) => probed.keys.green(),
+                Err(error) => probed.keys.red(error.to_string()),
+            }
+        }
+        probed.writes.let_one_try();
         if stop.run_until_cancelled(tokio::time::sleep(PROBE_EVERY)).await.is_none() {
             return;
         }

@@ -4,7 +4,8 @@
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use domain::{Position, ServiceId};
 use postkey_http::{
-    Body, Caller, Code, CommandHeaders, FromFields, IdempotencyKey, OptionalBody, Problem, Role, Tenancy, uuid_v4,
+    Body, Caller, Code, CommandHeaders, FromFields, IdempotencyKey, OptionalBody, PathIds, Problem, Role, Tenancy,
+    uuid_v4,
 };
 use uuid::Uuid;
 use wire::{CommandId, Fingerprint};
@@ -59,8 +60,8 @@ impl Canonical {
     }
 }
 
-/// A command as it was asked for.
-pub struct Ask<T> {
+/// A command as it was asked for, on a route with `N` ids.
+pub struct Ask<T, const N: usize> {
     /// Who asks.
     pub caller: Caller,
     /// Whose services it may be about.
@@ -69,17 +70,20 @@ pub struct Ask<T> {
     pub headers: CommandHeaders,
     /// The key under which it may be repeated; drawn where none was given.
     pub key: IdempotencyKey,
+    /// The ids in the route, in their order.
+    pub ids: [Uuid; N],
     /// What is asked.
     pub body: T,
 }
 
-impl<T: Asked> FromRequest<App> for Ask<T> {
+impl<T: Asked, const N: usize> FromRequest<App> for Ask<T, N> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, app).await?;
         caller.require(T::ROLES)?;
+        let PathIds(ids) = PathIds::<N>::from_request_parts(&mut parts, app).await?;
         let tenancy = Tenancy::of(&caller, &parts.headers);
         let headers = CommandHeaders::parse(&parts.headers).map_err(Problem::invalid_input);
         let request = Request::from_parts(parts, body);
@@ -94,7 +98,7 @@ impl<T: Asked> FromRequest<App> for Ask<T> {
                     Some(key) => key.clone(),
                     None => drawn(app)?,
                 };
-                Ok(Self { caller, tenancy, headers, key, body })
+                Ok(Self { caller, tenancy, headers, key, ids, body })
             }
             (tenancy, headers, body) => Err(joined([tenancy.err(), headers.err(), body.err()])),
         }
@@ -118,18 +122,18 @@ fn drawn(app: &App) -> Result<IdempotencyKey, Problem> {
     IdempotencyKey::parse(&uuid_v4(entropy).to_string()).map_err(|_| Problem::internal())
 }
 
-impl<T: Asked> Ask<T> {
+impl<T: Asked, const N: usize> Ask<T, N> {
     /// The command's id: the same for every repeat, of this client, on this service, with this key.
     pub fn command_id(&self, service: ServiceId) -> CommandId {
         let name = format!("{}\0{service}\0{}", self.caller.name, self.key.as_str());
         CommandId::new(Uuid::new_v5(&COMMAND_NAMESPACE, name.as_bytes()))
     }
 
-    /// The fingerprint of what is asked; `path` are the ids in the route.
-    pub fn fingerprint(&self, path: &[Uuid]) -> Fingerprint {
+    /// The fingerprint of what is asked.
+    pub fn fingerprint(&self) -> Fingerprint {
         let mut form = Canonical::default();
         self.body.canonical(&mut form);
-        let path: Vec<String> = path.iter().map(Uuid::to_string).collect();
+        let path: Vec<String> = self.ids.iter().map(Uuid::to_string).collect();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         Fingerprint::of(T::KIND, &path, &form.0)
     }

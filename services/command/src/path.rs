@@ -58,6 +58,20 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A command about a user that is there, which brings at most a password.
+    pub fn about_user<T: Asked>(ask: &Ask<T, 2>, password: Option<SecretString>) -> Self {
+        let [service, user] = ask.ids;
+        let user = UserId::new(user);
+        Self {
+            service: ServiceId::new(service),
+            user: Some(user),
+            private: PrivateKey::OfUser(user),
+            keys: Vec::new(),
+            password,
+            fingerprint: ask.fingerprint(),
+        }
+    }
+
     /// Draws a key that the command brings.
     pub fn fresh_key(app: &App, keys: &mut Vec<(KeyId, PartKey)>) -> KeyId {
         let id = KeyId::new(uuid_v7(&*app.clock, &*app.entropy));
@@ -85,7 +99,12 @@ pub trait Make: Sync {
 ///
 /// # Errors
 /// The refusal, or what could not be reached. With a 503 it may still come to be: ask again with the same key.
-pub async fn handle<T: Asked, M: Make>(app: &App, ask: &Ask<T>, plan: Plan, make: &M) -> Result<Receipt, Problem> {
+pub async fn handle<T: Asked, const N: usize, M: Make>(
+    app: &App,
+    ask: &Ask<T, N>,
+    plan: Plan,
+    make: &M,
+) -> Result<Receipt, Problem> {
     app.guard.check()?;
     app.projection.met().await;
     app.guard.check()?;
@@ -96,9 +115,9 @@ pub async fn handle<T: Asked, M: Make>(app: &App, ask: &Ask<T>, plan: Plan, make
     Ok(Receipt::new(outcome, effective_at))
 }
 
-struct Handling<'a, T> {
+struct Handling<'a, T, const N: usize> {
     app: &'a App,
-    ask: &'a Ask<T>,
+    ask: &'a Ask<T, N>,
     slot: &'a Slot,
     plan: Plan,
     /// The password once it was judged; judged again where its user's names have changed meanwhile.
@@ -114,7 +133,7 @@ enum Attempt {
     Superseded,
 }
 
-impl<T: Asked> Handling<'_, T> {
+impl<T: Asked, const N: usize> Handling<'_, T, N> {
     async fn run<M: Make>(mut self, make: &M) -> Result<Outcome, Problem> {
         self.own()?;
         if let Some(position) = self.seen() {
@@ -203,19 +222,20 @@ impl<T: Asked> Handling<'_, T> {
 
     async fn store_keys(&self) -> Result<(), Problem> {
         let mut rng = EntropyRng::new(Arc::clone(&self.app.entropy));
-        self.app.vault.create(&self.plan.keys, &mut rng).await.map_err(|error| {
-            tracing::error!(%error, "new keys could not be stored");
-            Problem::new(Code::KeysUnavailable)
+        let stored = self.app.vault.create(&self.plan.keys, &mut rng).await;
+        stored.map_err(|error| {
+            self.app.writes.failed();
+            self.app.services.keys_problem(&error.into())
         })
     }
 
     async fn catch_up(&self) -> Result<(), Problem> {
-        let _turn = self.slot.queue.lock().await;
+        let _turn = self.slot.turn().await?;
         self.app.services.catch_up(self.slot).await
     }
 
     async fn decide_and_append(&self, command: &dyn Command, credential: Option<KeyId>) -> Result<Attempt, Problem> {
-        let _turn = self.slot.queue.lock().await;
+        let _turn = self.slot.turn().await?;
         let mut newest = false;
         loop {
             if let Some(position) = self.seen() {
@@ -280,11 +300,11 @@ impl<T: Asked> Handling<'_, T> {
             Ok(position) => position,
             Err(AppendError::Conflict) => return Ok(None),
             Err(error) => {
-                app.appends.failed();
+                app.writes.failed();
                 return Err(app.services.append_problem(&error));
             }
         };
-        app.appends.succeeded();
+        app.writes.succeeded();
         let link = wire::Link { position, leaf: ledger::leaf_hash(&entry.bytes) };
         if let Err(corrupt) = slot.apply(&Opened { link, change }) {
             // What was decided can happen; if it can't, the log now holds what nobody can read.

@@ -3,13 +3,15 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::ServiceId;
 use event_log::{AppendError, EventLog, ReadError, Scope};
 use futures::{StreamExt, TryStreamExt};
 use keys::{Vault, VaultError};
 use lru::LruCache;
-use postkey_http::{Code, Problem};
+use postkey_http::{Code, HealthCheck, Problem};
+use tokio::time::timeout;
 use wire::{Corrupt, OpenError, Opened, Stored, open_all};
 
 use crate::folded::Folded;
@@ -26,10 +28,23 @@ pub struct Slot {
     loaded: AtomicBool,
     folded: Mutex<Folded>,
     /// Commands on one service queue here: whoever decides and appends holds it.
-    pub queue: tokio::sync::Mutex<()>,
+    queue: tokio::sync::Mutex<()>,
 }
 
+/// How long a command waits for its turn on a service. While the log is down each turn takes as long as an append may.
+const TURN_WITHIN: Duration = Duration::from_secs(10);
+
 impl Slot {
+    /// The turn to catch up, or to decide and append.
+    ///
+    /// # Errors
+    /// Where too many are before us.
+    pub async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Problem> {
+        timeout(TURN_WITHIN, self.queue.lock())
+            .await
+            .map_err(|_| Problem::new(Code::Overloaded).with_detail("too many changes of this service are waiting"))
+    }
+
     /// What is known of it now. Never held across an await.
     pub fn folded(&self) -> MutexGuard<'_, Folded> {
         self.folded.lock().unwrap_or_else(PoisonError::into_inner)
@@ -53,6 +68,7 @@ pub struct Services {
     log: Arc<EventLog>,
     vault: Vault,
     guard: LedgerGuard,
+    keys_health: HealthCheck,
     slots: Mutex<LruCache<ServiceId, Arc<Slot>>>,
 }
 
@@ -75,8 +91,8 @@ impl From<Corrupt> for LoadError {
 
 impl Services {
     /// Nothing at hand yet.
-    pub fn new(log: Arc<EventLog>, vault: Vault, guard: LedgerGuard) -> Self {
-        Self { log, vault, guard, slots: Mutex::new(LruCache::new(KEPT)) }
+    pub fn new(log: Arc<EventLog>, vault: Vault, guard: LedgerGuard, keys_health: HealthCheck) -> Self {
+        Self { log, vault, guard, keys_health, slots: Mutex::new(LruCache::new(KEPT)) }
     }
 
     /// The service's slot, loaded. Of two that miss at once, one loads and the other waits.
@@ -93,7 +109,7 @@ impl Services {
             Arc::clone(slots.get_or_insert(id, fresh))
         };
         if !slot.loaded.load(Ordering::Acquire) {
-            let _turn = slot.queue.lock().await;
+            let _turn = slot.turn().await?;
             if !slot.loaded.load(Ordering::Acquire) {
                 self.catch_up(&slot).await?;
             }
@@ -101,7 +117,7 @@ impl Services {
         Ok(slot)
     }
 
-    /// Reads what the log's leader holds of the service beyond what is known. The caller holds the slot's queue.
+    /// Reads what the log's leader holds of the service beyond what is known. The caller holds the slot's turn.
     ///
     /// # Errors
     /// As [`Services::slot`].
@@ -174,9 +190,13 @@ impl Services {
         }
     }
 
-    /// What a caller is told where keys can't be had.
+    /// What a caller is told where keys can't be had, and what the operator is.
     pub fn keys_problem(&self, error: &VaultError) -> Problem {
         tracing::error!(%error, "keys are unavailable");
+        match error {
+            VaultError::Unavailable(_) => self.keys_health.red(error.to_string()),
+            VaultError::Foreign(_) => self.keys_health.needs_person(error.to_string()),
+        }
         Problem::new(Code::KeysUnavailable)
     }
 

@@ -34,7 +34,7 @@ pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
         writer: model.clone(),
         generations: model.clone(),
         lookups: model.clone(),
-        queries: model,
+        queries: model.clone(),
         clients,
         hasher,
         health,
@@ -43,6 +43,7 @@ pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
     };
     let ran = postkey_projection::run(parts, TcpListener::from_std(listener)?, stop).await;
     stores.close().await;
+    model.close().await;
     Ok(ran?)
 }
 

@@ -56,14 +56,20 @@ pub async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {per_sec}, {eta} left").map_err(Failure::failed)?,
     );
-    let report =
-        postkey_projection::rebuild(Arc::clone(&stores.log), stores.vault.clone(), model.clone(), model, |at, head| {
+    let report = postkey_projection::rebuild(
+        Arc::clone(&stores.log),
+        stores.vault.clone(),
+        model.clone(),
+        model.clone(),
+        |at, head| {
             bar.set_length(head.get());
             bar.set_position(at.get());
-        })
-        .await;
+        },
+    )
+    .await;
     bar.finish_and_clear();
     stores.close().await;
+    model.close().await;
     let report = report?;
     match report.differences {
         None => print(format_args!("the old rows could not be compared: they stood at no position of this log"))?,

@@ -42,7 +42,7 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
         writer: model.clone(),
         generations: model.clone(),
         lookups: model.clone(),
-        queries: model,
+        queries: model.clone(),
         clients: open_clients(&folder.clients(), &projection_health, &stop)?,
         hasher: Arc::clone(&hasher),
         health: projection_health,
@@ -84,6 +84,7 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
     };
     let (ran, announced) = tokio::join!(running, announced);
     stores.close().await;
+    model.close().await;
     forget_endpoints(&folder)?;
     announced?;
     ran.map(|_| ())

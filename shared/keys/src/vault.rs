@@ -80,6 +80,14 @@ impl Vault {
         &self.keyring
     }
 
+    /// Asks whether the store can be asked, for health checks.
+    ///
+    /// # Errors
+    /// Where it can't be reached.
+    pub async fn check(&self) -> Result<(), Unavailable> {
+        self.store.cursor().await.map(|_| ())
+    }
+
     /// Wraps and stores new keys, all or none, durably on return.
     ///
     /// # Errors

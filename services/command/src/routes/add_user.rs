@@ -4,9 +4,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{AddUser, Address, EmailService, KeyId, Name, NewCredential, Person, Quota, Rejection, ServiceId, UserId};
-use postkey_http::{Fields, FromFields, PathIds, Problem, Role};
+use postkey_http::{Fields, FromFields, Problem, Role};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::new_password;
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
 use crate::path::{self, Make, PrivateKey, drawn_id, handle};
@@ -24,7 +25,7 @@ impl FromFields for NewUser {
         let first_name = fields.required("first_name", Name::parse);
         let last_name = fields.required("last_name", Name::parse);
         let quota = fields.number("quota_bytes", Quota::from_bytes);
-        let password = fields.secret("password");
+        let password = new_password(fields);
         let person = Person { address: address?, first_name: first_name?, last_name: last_name? };
         Some(Self { person, quota: quota?, password: password? })
     }
@@ -68,17 +69,17 @@ impl Make for Making<'_> {
     }
 }
 
-pub async fn add_user(State(app): State<App>, PathIds([id]): PathIds<1>, ask: Ask<NewUser>) -> Response {
+pub async fn add_user(State(app): State<App>, ask: Ask<NewUser, 1>) -> Response {
     let mut keys = Vec::new();
     let profile_key = path::Plan::fresh_key(&app, &mut keys);
     let user = UserId::new(drawn_id(&app));
     let plan = path::Plan {
-        service: ServiceId::new(id),
+        service: ServiceId::new(ask.ids[0]),
         user: Some(user),
         private: PrivateKey::Fresh(profile_key),
         keys,
         password: Some(ask.body.password.clone()),
-        fingerprint: ask.fingerprint(&[id]),
+        fingerprint: ask.fingerprint(),
     };
     let making = Making { asked: &ask.body, user, profile_key };
     respond(&ask.key, StatusCode::CREATED, handle(&app, &ask, plan, &making).await)

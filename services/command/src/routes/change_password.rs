@@ -3,20 +3,21 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::{ChangePassword, EmailService, NewCredential, Person, Position, Rejection, ServiceId, UserId};
-use postkey_http::{Fields, FromFields, PathIds, Problem, Role};
+use domain::{ChangePassword, EmailService, NewCredential, Person, Position, Rejection, UserId};
+use postkey_http::{Fields, FromFields, Problem, Role};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::new_password;
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
-use crate::path::{self, Make, PrivateKey, handle};
+use crate::path::{Make, Plan, handle};
 use crate::receipt::respond;
 
 pub struct NewPassword(SecretString);
 
 impl FromFields for NewPassword {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        fields.secret("password").map(Self)
+        new_password(fields).map(Self)
     }
 }
 
@@ -48,20 +49,8 @@ impl Make for Making {
     }
 }
 
-pub async fn change_password(
-    State(app): State<App>,
-    PathIds([service, user]): PathIds<2>,
-    ask: Ask<NewPassword>,
-) -> Response {
-    let id = UserId::new(user);
-    let plan = path::Plan {
-        service: ServiceId::new(service),
-        user: Some(id),
-        private: PrivateKey::OfUser(id),
-        keys: Vec::new(),
-        password: Some(ask.body.0.clone()),
-        fingerprint: ask.fingerprint(&[service, user]),
-    };
-    let making = Making { user: id, expected: ask.expected() };
+pub async fn change_password(State(app): State<App>, ask: Ask<NewPassword, 2>) -> Response {
+    let making = Making { user: UserId::new(ask.ids[1]), expected: ask.expected() };
+    let plan = Plan::about_user(&ask, Some(ask.body.0.clone()));
     respond(&ask.key, StatusCode::OK, handle(&app, &ask, plan, &making).await)
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{ChangePlan, EmailService, NewCredential, Person, Plan, PlanError, Position, Rejection, ServiceId};
-use postkey_http::{Fields, FromFields, PathIds, Problem, Role};
+use postkey_http::{Fields, FromFields, Problem, Role};
 
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
@@ -65,14 +65,14 @@ impl Make for Making {
     }
 }
 
-pub async fn change_plan(State(app): State<App>, PathIds([id]): PathIds<1>, ask: Ask<NewPlan>) -> Response {
+pub async fn change_plan(State(app): State<App>, ask: Ask<NewPlan, 1>) -> Response {
     let plan = path::Plan {
-        service: ServiceId::new(id),
+        service: ServiceId::new(ask.ids[0]),
         user: None,
         private: PrivateKey::OfService,
         keys: Vec::new(),
         password: None,
-        fingerprint: ask.fingerprint(&[id]),
+        fingerprint: ask.fingerprint(),
     };
     let making = Making { plan: ask.body.0, expected: ask.expected() };
     respond(&ask.key, StatusCode::OK, handle(&app, &ask, plan, &making).await)

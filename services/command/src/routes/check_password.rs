@@ -8,6 +8,7 @@ use postkey_http::{Body, Caller, Fields, FromFields, Problem};
 use secrecy::SecretString;
 use serde::Serialize;
 
+use super::new_password;
 use crate::app::App;
 use crate::path::overloaded;
 
@@ -18,7 +19,7 @@ pub struct Check {
 
 impl FromFields for Check {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let password = fields.secret("password");
+        let password = new_password(fields);
         let mut personal = Personal::default();
         if let Some(address) = fields.optional("address", Address::parse) {
             personal = personal.with_address(&address);

@@ -3,13 +3,14 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::{EditUser, EmailService, Name, NewCredential, Person, Position, Quota, Rejection, ServiceId, UserId};
-use postkey_http::{Fields, FromFields, PathIds, Problem, Role};
+use domain::{EditUser, EmailService, Name, NewCredential, Person, Position, Quota, Rejection, UserId};
+use postkey_http::{Fields, FromFields, Problem, Role};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::optional_new_password;
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
-use crate::path::{self, Make, PrivateKey, handle};
+use crate::path::{Make, Plan, handle};
 use crate::receipt::respond;
 
 /// What is absent is left alone.
@@ -26,7 +27,7 @@ impl FromFields for Edit {
             first_name: fields.optional("first_name", Name::parse),
             last_name: fields.optional("last_name", Name::parse),
             quota: fields.optional_number("quota_bytes", Quota::from_bytes),
-            password: fields.optional_secret("password"),
+            password: optional_new_password(fields),
         })
     }
 }
@@ -76,16 +77,8 @@ impl Make for Making<'_> {
     }
 }
 
-pub async fn edit_user(State(app): State<App>, PathIds([service, user]): PathIds<2>, ask: Ask<Edit>) -> Response {
-    let id = UserId::new(user);
-    let plan = path::Plan {
-        service: ServiceId::new(service),
-        user: Some(id),
-        private: PrivateKey::OfUser(id),
-        keys: Vec::new(),
-        password: ask.body.password.clone(),
-        fingerprint: ask.fingerprint(&[service, user]),
-    };
-    let making = Making { asked: &ask.body, user: id, expected: ask.expected() };
+pub async fn edit_user(State(app): State<App>, ask: Ask<Edit, 2>) -> Response {
+    let making = Making { asked: &ask.body, user: UserId::new(ask.ids[1]), expected: ask.expected() };
+    let plan = Plan::about_user(&ask, ask.body.password.clone());
     respond(&ask.key, StatusCode::OK, handle(&app, &ask, plan, &making).await)
 }

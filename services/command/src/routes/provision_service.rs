@@ -58,7 +58,7 @@ impl Make for Making<'_> {
     }
 }
 
-pub async fn provision_service(State(app): State<App>, ask: Ask<Provision>) -> Response {
+pub async fn provision_service(State(app): State<App>, ask: Ask<Provision, 0>) -> Response {
     let result = async {
         if !ask.tenancy.allows(&ask.body.customer) {
             return Err(Problem::forbidden("the service would be another customer's than this call is held to"));
@@ -71,7 +71,7 @@ pub async fn provision_service(State(app): State<App>, ask: Ask<Provision>) -> R
             private: PrivateKey::Fresh(key),
             keys,
             password: None,
-            fingerprint: ask.fingerprint(&[]),
+            fingerprint: ask.fingerprint(),
         };
         handle(&app, &ask, plan, &Making { asked: &ask.body, key }).await
     };

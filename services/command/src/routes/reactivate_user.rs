@@ -2,34 +2,20 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::ReactivateUser;
-use postkey_http::{Fields, FromFields, PathIds, Reason, Role};
+use domain::{ReactivateUser, UserId};
 
-use super::state_change::{carry_out, reason};
+use super::state_change::{StateChange, WithReason, carry_out};
 use crate::app::App;
-use crate::context::{Ask, Asked, Canonical};
+use crate::context::Ask;
 
-pub struct Reactivate {
-    reason: Option<Reason>,
-}
-
-impl FromFields for Reactivate {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { reason: reason(fields) })
-    }
-}
-
-impl Asked for Reactivate {
+impl StateChange for ReactivateUser {
     const KIND: &'static str = "ReactivateUser";
-    const ROLES: &'static [Role] = &[Role::Panel, Role::Operator];
-    const MAY_BE_EMPTY: bool = true;
 
-    fn canonical(&self, form: &mut Canonical) {
-        form.text("reason", self.reason.as_ref().map(Reason::as_str));
+    fn of(user: UserId) -> Self {
+        Self { user }
     }
 }
 
-pub async fn reactivate_user(State(app): State<App>, PathIds(ids): PathIds<2>, ask: Ask<Reactivate>) -> Response {
-    let reason = ask.body.reason.clone();
-    carry_out(&app, ask, ids, reason, |user| ReactivateUser { user }).await
+pub async fn reactivate_user(State(app): State<App>, ask: Ask<WithReason<ReactivateUser>, 2>) -> Response {
+    carry_out(&app, ask).await
 }

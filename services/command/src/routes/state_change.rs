@@ -1,49 +1,54 @@
 //! What suspending, reactivating and removing a user have in common: no password, at most a reason.
 
+use std::marker::PhantomData;
+
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::{Command, EmailService, NewCredential, Person, Rejection, ServiceId, UserId};
-use postkey_http::{Fields, Problem, Reason};
-use uuid::Uuid;
+use domain::{Command, EmailService, NewCredential, Person, Rejection, UserId};
+use postkey_http::{Fields, FromFields, Problem, Reason, Role};
 
 use crate::app::App;
-use crate::context::{Ask, Asked};
-use crate::path::{self, Make, PrivateKey, handle};
+use crate::context::{Ask, Asked, Canonical};
+use crate::path::{Make, Plan, handle};
 use crate::receipt::respond;
 
-/// Reads `reason`; the header `Postkey-Reason` says the same for calls without a body.
-pub fn reason(fields: &mut Fields) -> Option<Reason> {
-    fields.optional("reason", Reason::parse)
+/// A command that needs nothing but the user's id.
+pub trait StateChange: Command {
+    /// What the command is called in fingerprints. Never changed.
+    const KIND: &'static str;
+
+    /// The command about this user.
+    fn of(user: UserId) -> Self;
 }
 
-/// Carries out a command that needs nothing but the user's id.
-pub async fn carry_out<T: Asked, C: Command>(
-    app: &App,
-    mut ask: Ask<T>,
-    [service, user]: [Uuid; 2],
+/// The body of such a command. The header `Postkey-Reason` says the same for calls without one.
+pub struct WithReason<C> {
     reason: Option<Reason>,
-    command: impl Fn(UserId) -> C + Sync,
-) -> Response {
-    ask.headers.reason = reason.or(ask.headers.reason.take());
-    let id = UserId::new(user);
-    let plan = path::Plan {
-        service: ServiceId::new(service),
-        user: Some(id),
-        private: PrivateKey::OfUser(id),
-        keys: Vec::new(),
-        password: None,
-        fingerprint: ask.fingerprint(&[service, user]),
-    };
-    let making = Making { user: id, command };
-    respond(&ask.key, StatusCode::OK, handle(app, &ask, plan, &making).await)
+    command: PhantomData<C>,
 }
 
-struct Making<F> {
+impl<C> FromFields for WithReason<C> {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        Some(Self { reason: fields.optional("reason", Reason::parse), command: PhantomData })
+    }
+}
+
+impl<C: StateChange> Asked for WithReason<C> {
+    const KIND: &'static str = C::KIND;
+    const ROLES: &'static [Role] = &[Role::Panel, Role::Operator];
+    const MAY_BE_EMPTY: bool = true;
+
+    fn canonical(&self, form: &mut Canonical) {
+        form.text("reason", self.reason.as_ref().map(Reason::as_str));
+    }
+}
+
+struct Making<C> {
     user: UserId,
-    command: F,
+    command: PhantomData<C>,
 }
 
-impl<C: Command, F: Fn(UserId) -> C + Sync> Make for Making<F> {
+impl<C: StateChange> Make for Making<C> {
     type Command = C;
 
     fn person(&self, _: &EmailService) -> Result<Option<Person>, Rejection> {
@@ -51,6 +56,14 @@ impl<C: Command, F: Fn(UserId) -> C + Sync> Make for Making<F> {
     }
 
     fn command(&self, _: Option<NewCredential>) -> Result<C, Problem> {
-        Ok((self.command)(self.user))
+        Ok(C::of(self.user))
     }
+}
+
+/// Carries it out.
+pub async fn carry_out<C: StateChange>(app: &App, mut ask: Ask<WithReason<C>, 2>) -> Response {
+    ask.headers.reason = ask.body.reason.clone().or(ask.headers.reason.take());
+    let making = Making::<C> { user: UserId::new(ask.ids[1]), command: PhantomData };
+    let plan = Plan::about_user(&ask, None);
+    respond(&ask.key, StatusCode::OK, handle(app, &ask, plan, &making).await)
 }

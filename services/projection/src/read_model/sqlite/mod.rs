@@ -143,11 +143,12 @@ impl SqliteReadModel {
         Ok(Self { readers, writer: Mutex::new(writer) })
     }
 
-    /// Closes the file; the WAL is moved into it.
-    pub async fn close(self) {
+    /// Stops in good order: no more reads, and the write-ahead log is moved into the file.
+    pub async fn close(&self) {
         self.readers.close().await;
-        if let Err(error) = self.writer.into_inner().close().await {
-            tracing::warn!(%error, "the read model was not closed cleanly; the next start heals it");
+        let mut writer = self.writer.lock().await;
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer).await {
+            tracing::warn!(%error, "the read model's write-ahead log was left beside it; the next start takes it in");
         }
     }
 }
