@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// A failed run.
@@ -20,6 +21,17 @@ impl Failure {
     /// It was asked for wrongly: exit code 2.
     pub fn usage(message: impl Display) -> Self {
         Self { message: message.to_string(), code: 2 }
+    }
+
+    /// A file or folder could not be used: exit code 1, and what to do about it.
+    pub fn io(path: &Path, error: &io::Error) -> Self {
+        let advice = match error.kind() {
+            io::ErrorKind::PermissionDenied => ": postkey must own the folder and be able to write to it",
+            io::ErrorKind::ReadOnlyFilesystem => ": choose a folder that can be written to",
+            io::ErrorKind::StorageFull => ": make room on the disk, then start again",
+            _ => "",
+        };
+        Self::failed(format!("{}: {error}{advice}", path.display()))
     }
 
     /// Tells the person who started it, in one line.

@@ -76,11 +76,11 @@ impl Folder {
 
     /// Makes the folder (0700) where it is missing. One that is there must be empty or postkey's.
     pub fn make(&self) -> Result<(), Failure> {
-        let named = |error: io::Error| Failure::failed(format!("{}: {error}", self.0.display()));
+        let named = |error: io::Error| Failure::io(&self.0, &error);
         match fs::read_dir(&self.0) {
             Ok(mut entries) => {
-                let ours =
-                    self.keyring().exists() || entries.all(|entry| entry.is_ok_and(|entry| is_lock(&entry.path())));
+                let ours = self.keyring().exists()
+                    || entries.all(|entry| entry.is_ok_and(|entry| is_nothing_yet(&entry.path())));
                 if !ours {
                     return Err(Failure::failed(format!(
                         "{} holds other files and no keyring: choose an empty or a new folder, or restore the keyring \
@@ -131,14 +131,14 @@ impl Folder {
     }
 }
 
-/// A lock file is there before anything else is.
-fn is_lock(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "lock")
+/// What may be there before anything of ours is: our lock files, and what a file system puts into its root.
+fn is_nothing_yet(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "lock") || path.ends_with("lost+found")
 }
 
 fn make_folder(path: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+    made.map_err(|error| Failure::io(path, &error))
 }
 
 /// Writes a file (0600) under a temporary name, syncs it, and gives it its own: it is whole or as it was.
@@ -153,12 +153,12 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     };
-    write().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+    write().map_err(|error| Failure::io(path, &error))
 }
 
 /// Reads a token from its file.
 pub fn read_token(path: &Path) -> Result<SecretString, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    let text = fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?;
     Ok(SecretString::from(text.trim().to_owned()))
 }
 

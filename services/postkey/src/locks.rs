@@ -15,13 +15,13 @@ pub struct Lock {
 pub fn take(folder: &Path, name: &str) -> Result<Lock, Failure> {
     let path = folder.join(name);
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    let file = file.map_err(|error| Failure::io(&path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock { _file: file }),
         Err(TryLockError::WouldBlock) => Err(Failure::failed(format!(
             "{} is in use by another postkey: stop that one first, or choose another folder",
             folder.display()
         ))),
-        Err(TryLockError::Error(error)) => Err(Failure::failed(format!("{}: {error}", path.display()))),
+        Err(TryLockError::Error(error)) => Err(Failure::io(&path, &error)),
     }
 }

@@ -93,9 +93,7 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
 /// Endpoints are there only while somebody listens at them.
 fn forget_endpoints(folder: &Folder) -> Result<(), Failure> {
     match fs::remove_file(folder.endpoints()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Failure::failed(format!("{}: {error}", folder.endpoints().display())))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::io(&folder.endpoints(), &error)),
         _ => Ok(()),
     }
 }

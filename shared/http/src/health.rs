@@ -99,7 +99,7 @@ impl Health {
     }
 }
 
-/// A handle on one check, cheap to clone into the task that knows. A change is logged, a repetition is not.
+/// A handle on one check, cheap to clone into the task that knows. A change of colour is logged.
 #[derive(Clone)]
 pub struct HealthCheck {
     name: &'static str,
@@ -134,10 +134,14 @@ impl HealthCheck {
             return;
         }
         let (check, reason) = (self.name, status.reason().unwrap_or("well"));
-        match &status {
-            Status::Green => tracing::info!(check, reason, "health is green"),
-            Status::Yellow(_) => tracing::warn!(check, reason, "health is yellow"),
-            Status::Red(_) | Status::NeedsPerson(_) => tracing::error!(check, reason, "health is red"),
+        // A reason that moves on within one colour (a position that is caught up with) is for whoever asks, not for the log.
+        if std::mem::discriminant(&*current) != std::mem::discriminant(&status) {
+            match &status {
+                Status::Green => tracing::info!(check, reason, "health is green"),
+                Status::Yellow(_) => tracing::warn!(check, reason, "health is yellow"),
+                Status::Red(_) => tracing::warn!(check, reason, "health is red"),
+                Status::NeedsPerson(_) => tracing::error!(check, reason, "health is red until a person has looked"),
+            }
         }
         *current = status;
     }
