@@ -1,7 +1,8 @@
 //! What happened. Events are facts: they are never changed, only followed by others.
 
 use crate::{
-    CredentialHash, Customer, DomainName, Erasable, KeyId, Name, Person, Plan, PolicyVersion, Quota, Sealed, UserId,
+    CredentialHash, Customer, DomainName, Erasable, KeyId, Name, Person, Plan, PolicyVersion, Position, Quota, Sealed,
+    UserId,
 };
 
 /// One fact about a service or about one of its users.
@@ -74,6 +75,9 @@ pub enum UserEvent {
         hash: Sealed<CredentialHash>,
         /// The policy by which the password was judged.
         policy: PolicyVersion,
+        /// Where the user changed it itself: the position of the credential that was current, and that it proved to
+        /// know. `None` where a panel set it.
+        proved: Option<Position>,
     },
     /// The user can't sign in for now; address, mailbox and quota stay taken.
     UserSuspended,

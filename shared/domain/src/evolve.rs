@@ -176,7 +176,10 @@ impl User {
             (UserEvent::UserEdited { names, quota }, UserState::Active | UserState::Suspended) => {
                 user.edited(names.as_ref(), *quota, moment).map(Some)
             }
-            (UserEvent::PasswordChanged { hash, policy }, UserState::Active | UserState::Suspended) => {
+            (UserEvent::PasswordChanged { hash, policy, proved }, UserState::Active | UserState::Suspended) => {
+                if proved.is_some_and(|proved| !user.proves(proved)) {
+                    return impossible(moment, "a password changed by proof of a credential that was not current");
+                }
                 let credential = Credential {
                     hash: hash.clone(),
                     policy: policy.clone(),
@@ -194,6 +197,12 @@ impl User {
             (UserEvent::UserAdded { .. }, _) => impossible(moment, "a user added twice"),
             _ => impossible(moment, "an event that the user's state does not allow"),
         }
+    }
+
+    /// Whether somebody who knows the credential of this position may change it.
+    fn proves(&self, position: Position) -> bool {
+        let current = self.credential.as_ref().map(|credential| credential.revision);
+        self.state == UserState::Active && current == Some(position)
     }
 
     fn edited(
@@ -237,6 +246,19 @@ mod tests {
             UserEvent::UserEdited { names: Some(Sealed { key: spec::key(9), value: Erasable::Erased }), quota: None };
         let user = User::evolve(None, &spec::added(1, ann(), 1), at(1)).unwrap();
         assert!(User::evolve(user, &edited, at(2)).is_err());
+    }
+
+    #[test]
+    fn a_proof_is_of_the_current_credential_of_an_active_user() {
+        let user = |events: &[UserEvent]| {
+            let fold = |user, (event, n)| User::evolve(user, event, at(n));
+            events.iter().zip(1..).try_fold(None, fold)
+        };
+        let (added, set) = (spec::added(1, ann(), 1), spec::password_set(5));
+        assert!(user(&[added.clone(), set.clone(), spec::password_proved(6, 2)]).is_ok());
+        assert!(user(&[added.clone(), set.clone(), spec::password_proved(6, 1)]).is_err());
+        assert!(user(&[added.clone(), spec::password_proved(6, 1)]).is_err());
+        assert!(user(&[added, set, UserEvent::UserSuspended, spec::password_proved(6, 2)]).is_err());
     }
 
     #[test]

@@ -131,5 +131,11 @@ pub fn renamed(profile_key: u128, first: Option<&str>, last: Option<&str>, quota
 }
 
 pub fn password_set(n: u128) -> UserEvent {
-    UserEvent::PasswordChanged { hash: Sealed::known(key(n), hash(n)), policy: policy() }
+    UserEvent::PasswordChanged { hash: Sealed::known(key(n), hash(n)), policy: policy(), proved: None }
+}
+
+/// A password that its user has changed, having proved the one that was set at `position`.
+pub fn password_proved(n: u128, position: u64) -> UserEvent {
+    let proved = Some(Position::new(position));
+    UserEvent::PasswordChanged { hash: Sealed::known(key(n), hash(n)), policy: policy(), proved }
 }

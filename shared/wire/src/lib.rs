@@ -26,8 +26,10 @@
 //! | `PlanChanged` | `{"plan":{"mailboxes","pool_bytes"}}` | |
 //! | `UserAdded` | `{"quota_bytes"}` | `{"address","first_name","last_name"}`, the user's profile key |
 //! | `UserEdited` | `{"quota_bytes"?}` | none, or `{"first_name"?,"last_name"?}`, the profile key |
-//! | `PasswordChanged` | `{"policy"}` | `{"hash"}`, a key of its own |
+//! | `PasswordChanged` | `{"policy","proved":n|null}` | `{"hash"}`, a key of its own |
 //! | `UserSuspended` `UserReactivated` `UserRemoved` `UserErased` | `{}` | |
+//!
+//! `proved` is the position of the credential that a user proved to know when it changed its own password.
 //!
 //! `private` holds `{"origin"?,"reason"?,"fingerprint"?}`: origin and reason under the user's profile key (the service's
 //! where there is no user), the fingerprint under the credential's key where the entry sets one, else with the others.

@@ -143,6 +143,8 @@ pub struct UserEditedData {
 pub struct PasswordChangedData<'a> {
     #[serde(borrow)]
     pub policy: Cow<'a, str>,
+    #[serde(deserialize_with = "present")]
+    pub proved: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -273,7 +273,8 @@ impl Opener<'_> {
             "PasswordChanged" => {
                 let data: PasswordChangedData<'_> = self.data(event)?;
                 let policy = self.value(PolicyVersion::parse(&data.policy).ok(), event)?;
-                Ok(UserEvent::PasswordChanged { hash: self.one_sealed(event)?, policy })
+                let proved = data.proved.map(Position::new);
+                Ok(UserEvent::PasswordChanged { hash: self.one_sealed(event)?, policy, proved })
             }
             "UserSuspended" => plain(self, UserEvent::UserSuspended),
             "UserReactivated" => plain(self, UserEvent::UserReactivated),

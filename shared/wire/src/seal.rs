@@ -145,8 +145,9 @@ impl Sealer<'_> {
                 data(&UserEditedData { quota_bytes: quota.map(domain::Quota::bytes) })?,
                 names.as_ref().map(|names| self.part(names)).transpose()?,
             ),
-            UserEvent::PasswordChanged { hash, policy } => {
-                (data(&PasswordChangedData { policy: policy.as_str().into() })?, Some(self.part(hash)?))
+            UserEvent::PasswordChanged { hash, policy, proved } => {
+                let proved = proved.map(domain::Position::get);
+                (data(&PasswordChangedData { policy: policy.as_str().into(), proved })?, Some(self.part(hash)?))
             }
             UserEvent::UserSuspended | UserEvent::UserReactivated | UserEvent::UserRemoved | UserEvent::UserErased => {
                 (data(&NoData {})?, None)

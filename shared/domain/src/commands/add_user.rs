@@ -30,7 +30,7 @@ impl Command for AddUser {
         provisioned.room(Usage::default(), Usage { mailboxes: 1, allotted_bytes: self.quota.bytes() })?;
         let added =
             UserEvent::UserAdded { person: Sealed::known(self.profile_key, self.person.clone()), quota: self.quota };
-        let password = self.credential.set_for(Some(&self.person))?;
+        let password = self.credential.set_for(Some(&self.person), None)?;
         Ok(vec![Event::User(self.user, added), Event::User(self.user, password)])
     }
 }

@@ -40,8 +40,9 @@ impl Command for ChangeOwnPassword {
             Proof::Failed => Err(Rejection::WrongCurrentPassword),
             Proof::Proved { credential, .. } if credential != current.revision => Err(Rejection::Superseded),
             Proof::Proved { same: true, .. } => Err(Rejection::SamePassword),
-            Proof::Proved { same: false, .. } => {
-                Ok(vec![Event::User(self.user, self.credential.set_for(user.person.value.known())?)])
+            Proof::Proved { same: false, credential } => {
+                let changed = self.credential.set_for(user.person.value.known(), Some(credential))?;
+                Ok(vec![Event::User(self.user, changed)])
             }
         }
     }
@@ -51,7 +52,7 @@ impl Command for ChangeOwnPassword {
 mod tests {
     use super::*;
     use crate::event::UserEvent;
-    use crate::spec::{added, ann, credential, given, password_set, provisioned, user};
+    use crate::spec::{added, ann, credential, given, password_proved, password_set, provisioned, user};
 
     fn one_user() -> [Event; 3] {
         [provisioned(5, 100), Event::User(user(1), added(1, ann(), 10)), Event::User(user(1), password_set(5))]
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_proved_change_is_made() {
-        given(one_user()).when(change(PROVED)).then([Event::User(user(1), password_set(6))]);
+        given(one_user()).when(change(PROVED)).then([Event::User(user(1), password_proved(6, 3))]);
     }
 
     #[test]

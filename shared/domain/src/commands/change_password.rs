@@ -19,7 +19,7 @@ impl Command for ChangePassword {
         if let Some(given) = self.expected.filter(|given| *given != user.revision) {
             return Err(Rejection::StaleRevision { given, current: user.revision });
         }
-        Ok(vec![Event::User(self.user, self.credential.set_for(user.person.value.known())?)])
+        Ok(vec![Event::User(self.user, self.credential.set_for(user.person.value.known(), None)?)])
     }
 }
 

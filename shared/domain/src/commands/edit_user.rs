@@ -60,7 +60,7 @@ impl Command for EditUser {
         }
         if let Some(credential) = &self.credential {
             let person = user.person.value.known().map(|person| self.person(person));
-            events.push(Event::User(self.user, credential.set_for(person.as_ref())?));
+            events.push(Event::User(self.user, credential.set_for(person.as_ref(), None)?));
         }
         Ok(events)
     }

@@ -1,7 +1,7 @@
 //! A password that was judged and hashed, ready to be set.
 
 use crate::event::UserEvent;
-use crate::{CredentialHash, KeyId, Person, PolicyVersion, Rejection, Sealed};
+use crate::{CredentialHash, KeyId, Person, PolicyVersion, Position, Rejection, Sealed};
 
 /// A password that was judged and hashed, ready to be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +17,15 @@ pub struct NewCredential {
 }
 
 impl NewCredential {
-    /// The event that sets it for `person`, the user as the command leaves it.
+    /// The event that sets it for `person`, the user as the command leaves it; `proved` where the user itself asked.
     ///
     /// # Errors
     /// [`Rejection::Superseded`] where it was judged with other names: it has to be judged again.
-    pub(super) fn set_for(&self, person: Option<&Person>) -> Result<UserEvent, Rejection> {
+    pub(super) fn set_for(&self, person: Option<&Person>, proved: Option<Position>) -> Result<UserEvent, Rejection> {
         if person != Some(&self.judged_for) {
             return Err(Rejection::Superseded);
         }
-        Ok(UserEvent::PasswordChanged { hash: Sealed::known(self.key, self.hash.clone()), policy: self.policy.clone() })
+        let hash = Sealed::known(self.key, self.hash.clone());
+        Ok(UserEvent::PasswordChanged { hash, policy: self.policy.clone(), proved })
     }
 }

@@ -91,11 +91,12 @@ fn quota() -> Quota {
     Quota::from_mib(512).unwrap()
 }
 
-fn password() -> UserEvent {
+fn password(proved: Option<Position>) -> UserEvent {
     let phc = "$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     UserEvent::PasswordChanged {
         hash: Sealed::known(credential(), CredentialHash::parse(phc.into()).unwrap()),
         policy: PolicyVersion::parse("standard-1").unwrap(),
+        proved,
     }
 }
 
@@ -167,7 +168,7 @@ pub fn changes() -> Vec<(&'static str, Change)> {
         (
             "UserAdded",
             about_a_user(
-                vec![UserEvent::UserAdded { person: Sealed::known(profile(), person), quota: quota() }, password()],
+                vec![UserEvent::UserAdded { person: Sealed::known(profile(), person), quota: quota() }, password(None)],
                 vec![profile_private(None), oracle.clone()],
             ),
         ),
@@ -189,7 +190,8 @@ pub fn changes() -> Vec<(&'static str, Change)> {
                 vec![profile_private(fingerprint())],
             ),
         ),
-        ("PasswordChanged", about_a_user(vec![password()], vec![profile_private(None), oracle])),
+        ("PasswordChanged", about_a_user(vec![password(None)], vec![profile_private(None), oracle.clone()])),
+        ("PasswordChanged-own", about_a_user(vec![password(Some(Position::new(7)))], vec![oracle])),
         ("UserSuspended", state(UserEvent::UserSuspended)),
         ("UserReactivated", state(UserEvent::UserReactivated)),
         ("UserRemoved", state(UserEvent::UserRemoved)),
