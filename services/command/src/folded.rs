@@ -30,6 +30,12 @@ impl Folded {
         self.seen.get(&command).copied()
     }
 
+    /// What it takes of memory, in users of some 1 KiB: a command that is remembered takes some 40 bytes.
+    pub fn weight(&self) -> usize {
+        let users = self.state.provisioned().map_or(0, |found| found.users.len());
+        1 + users + self.seen.len() / 24
+    }
+
     /// Folds the next entry of the service.
     ///
     /// # Errors

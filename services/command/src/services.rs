@@ -1,6 +1,5 @@
 //! Services at hand: loaded from the log on a miss, kept folded, caught up where it matters.
 
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,8 +16,8 @@ use wire::{Corrupt, OpenError, Opened, Stored, open_all};
 use crate::folded::Folded;
 use crate::ledger_guard::LedgerGuard;
 
-/// How many services are kept folded.
-const KEPT: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
+/// How many users, over all services that are kept folded: some 200 MiB. The largest service alone may have more.
+const MAX_USERS: usize = 200_000;
 /// How many entries are opened at a time.
 const CHUNK: usize = 1_024;
 
@@ -50,6 +49,11 @@ impl Slot {
         self.folded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What it takes of memory, in users; a service without any takes a little too.
+    fn weight(&self) -> usize {
+        self.folded().weight()
+    }
+
     /// Folds an entry that was just appended.
     ///
     /// # Errors
@@ -69,6 +73,7 @@ pub struct Services {
     vault: Vault,
     guard: LedgerGuard,
     keys_health: HealthCheck,
+    /// Bounded by what the slots hold, see [`Services::shed`].
     slots: Mutex<LruCache<ServiceId, Arc<Slot>>>,
 }
 
@@ -92,7 +97,7 @@ impl From<Corrupt> for LoadError {
 impl Services {
     /// Nothing at hand yet.
     pub fn new(log: Arc<EventLog>, vault: Vault, guard: LedgerGuard, keys_health: HealthCheck) -> Self {
-        Self { log, vault, guard, keys_health, slots: Mutex::new(LruCache::new(KEPT)) }
+        Self { log, vault, guard, keys_health, slots: Mutex::new(LruCache::unbounded()) }
     }
 
     /// The service's slot, loaded. Of two that miss at once, one loads and the other waits.
@@ -112,9 +117,20 @@ impl Services {
             let _turn = slot.turn().await?;
             if !slot.loaded.load(Ordering::Acquire) {
                 self.catch_up(&slot).await?;
+                self.shed();
             }
         }
         Ok(slot)
+    }
+
+    /// Lets go of the services that were asked for longest ago, until the rest is small enough; never of the last.
+    fn shed(&self) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut users: usize = slots.iter().map(|(_, slot)| slot.weight()).sum();
+        while users > MAX_USERS && slots.len() > 1 {
+            let Some((_, slot)) = slots.pop_lru() else { break };
+            users -= slot.weight();
+        }
     }
 
     /// Reads what the log's leader holds of the service beyond what is known. The caller holds the slot's turn.
