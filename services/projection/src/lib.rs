@@ -12,5 +12,8 @@ mod queries;
 pub mod read_model;
 mod rebuild;
 
+#[cfg(test)]
+mod staged;
+
 pub use app::{Parts, Stopped, run};
 pub use rebuild::{RebuildError, RebuildReport, rebuild};

@@ -95,3 +95,6 @@ pub async fn rebuild(
     generations.swap(live, next, true).await?;
     Ok(RebuildReport { position: head, differences })
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::Heads;
+use super::heads::ask;
 use crate::projector::Progress;
 use crate::read_model::{LoginRow, Lookups, ReadModelError};
 
@@ -42,6 +43,7 @@ pub struct Freshness {
     progress: watch::Receiver<Progress>,
     /// For how long an unreachable log is done without.
     bound: Duration,
+    begun: Instant,
     /// When the model was last known to be caught up.
     caught_up: Mutex<Option<Instant>>,
 }
@@ -55,7 +57,7 @@ impl Freshness {
         progress: watch::Receiver<Progress>,
         bound: Duration,
     ) -> Self {
-        Self { log, heads, lookups, progress, bound, caught_up: Mutex::new(None) }
+        Self { log, heads, lookups, progress, bound, begun: Instant::now(), caught_up: Mutex::new(None) }
     }
 
     /// The row of an address, as new as anything that was acknowledged before the call. An address that nobody has
@@ -75,8 +77,8 @@ impl Freshness {
             self.note_caught_up();
             return Ok(row);
         }
-        let last = match self.log.head(Scope::service(ServiceId::of(&address.domain()))).await {
-            Ok(last) => last.position,
+        let last = match ask(&self.log, Scope::service(ServiceId::of(&address.domain()))).await {
+            Ok(last) => last,
             Err(ReadError::Corrupt(_)) => return Err(NotFresh::Corrupt),
             Err(ReadError::Unavailable(_)) => return self.row_without_the_log(address).await,
         };
@@ -94,13 +96,13 @@ impl Freshness {
         if row.applied >= last { Ok(row) } else { Err(NotFresh::CatchingUp) }
     }
 
-    /// For how long the model has been behind the log; zero where it was caught up when last seen.
+    /// For how long the model has been behind the log, as far as this process knows; zero where it is not.
     pub fn behind(&self, caught_up: bool) -> Duration {
         if caught_up {
             self.note_caught_up();
             return Duration::ZERO;
         }
-        self.last_caught_up().map_or(Duration::ZERO, |at| at.elapsed())
+        self.last_caught_up().unwrap_or(self.begun).elapsed()
     }
 
     async fn row_without_the_log(&self, address: &Address) -> Result<LoginRow, NotFresh> {
@@ -118,3 +120,6 @@ impl Freshness {
         *self.caught_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
 //! One question to the log for all logins that were waiting when it was sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 type Answer = Result<Position, ReadError>;
 
@@ -12,6 +14,17 @@ type Answer = Result<Position, ReadError>;
 #[derive(Clone)]
 pub struct Heads {
     questions: mpsc::Sender<oneshot::Sender<Answer>>,
+}
+
+/// A log that takes longer to say where it ends counts as one that can't be asked.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// Where `scope` ends, asked of the log at once.
+pub(super) async fn ask(log: &EventLog, scope: Scope) -> Answer {
+    match timeout(WITHIN, log.head(scope)).await {
+        Ok(head) => head.map(|head| head.position),
+        Err(_) => Err(ReadError::Unavailable("it does not answer".to_owned())),
+    }
 }
 
 /// How many may wait for the next question; further ones wait for a place.
@@ -25,7 +38,7 @@ impl Heads {
             let mut askers = Vec::new();
             // Whoever comes while a question is under way is answered by the next one: its answer may be older.
             while waiting.recv_many(&mut askers, WAITING).await > 0 {
-                let answer = log.head(Scope::All).await.map(|head| head.position);
+                let answer = ask(&log, Scope::All).await;
                 for asker in askers.drain(..) {
                     let _ = asker.send(answer.clone());
                 }
@@ -45,3 +58,6 @@ impl Heads {
         answer.await.map_err(|_| gone())?
     }
 }
+
+#[cfg(test)]
+mod tests;

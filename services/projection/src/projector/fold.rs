@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::{Erasable, Moment, Parts, Position, ServiceId, UserId, evolve_parts};
+use domain::{Address, Erasable, Moment, Parts, Position, ServiceId, User, UserId, evolve_parts};
 use wire::{Body, Corrupt, LogId, Opened};
 
 use crate::read_model::{Applied, Batch, Rows, ServiceRow, Touched, UserRow};
@@ -25,7 +25,7 @@ pub fn touched(entries: &[Opened]) -> Touched {
 /// At the first entry that does not follow what went before it.
 pub fn fold(log: LogId, applied: Option<&Applied>, entries: &[Opened], rows: Rows) -> Result<Batch, Corrupt> {
     let mut to = applied.cloned().unwrap_or_else(|| Applied::nothing(log));
-    let mut folding = Folding { services: rows.services, users: rows.users, erased: HashSet::new() };
+    let mut folding = Folding::new(rows);
     let mut touched_services = HashSet::new();
     let mut touched_users = HashSet::new();
     for opened in entries {
@@ -45,7 +45,7 @@ pub fn fold(log: LogId, applied: Option<&Applied>, entries: &[Opened], rows: Row
         to.leaf = Some(opened.link.leaf);
         to.position = opened.link.position;
     }
-    let Folding { mut services, mut users, erased } = folding;
+    let Folding { mut services, mut users, erased, .. } = folding;
     Ok(Batch {
         services: touched_services.iter().filter_map(|id| services.remove(id)).collect(),
         users: touched_users.iter().filter_map(|id| users.remove(id)).collect(),
@@ -79,9 +79,16 @@ struct Folding {
     services: HashMap<ServiceId, ServiceRow>,
     users: HashMap<UserId, UserRow>,
     erased: HashSet<UserId>,
+    /// Whose an address is, as far as the rows at hand say. Of the others, the read model knows.
+    by_address: HashMap<Address, UserId>,
 }
 
 impl Folding {
+    fn new(Rows { services, users }: Rows) -> Self {
+        let by_address = users.values().filter_map(|row| Some((known_address(&row.user)?.clone(), row.id))).collect();
+        Self { services, users, erased: HashSet::new(), by_address }
+    }
+
     fn entry(&mut self, id: ServiceId, user: Option<UserId>, opened: &Opened) -> Result<(), Corrupt> {
         let position = opened.link.position;
         let before = self.services.remove(&id);
@@ -93,6 +100,7 @@ impl Folding {
             }
             parts.user = Some(user.user);
         }
+        let had = parts.user.as_ref().and_then(known_address).cloned();
         let moment = Moment { position, at: opened.change.at };
         for event in opened.change.events() {
             let after = evolve_parts(parts, event, moment)?;
@@ -105,10 +113,12 @@ impl Folding {
         match (user, parts.user) {
             (Some(id_of_user), Some(user)) => {
                 self.address_is_the_services(id, &user, position)?;
+                self.address_is_nobody_elses(id_of_user, &user, position)?;
                 self.erased.remove(&id_of_user);
                 self.users.insert(id_of_user, UserRow { id: id_of_user, service: id, user });
             }
             (Some(id_of_user), None) => {
+                had.and_then(|address| self.by_address.remove(&address));
                 self.erased.insert(id_of_user);
             }
             (None, _) => {}
@@ -117,7 +127,7 @@ impl Folding {
     }
 
     /// The rows of one service alone could not tell that an address belongs to another's domain.
-    fn address_is_the_services(&self, id: ServiceId, user: &domain::User, position: Position) -> Result<(), Corrupt> {
+    fn address_is_the_services(&self, id: ServiceId, user: &User, position: Position) -> Result<(), Corrupt> {
         let domain = self.services.get(&id).map(|row| &row.service.domain);
         match (&user.person.value, domain) {
             (Erasable::Known(person), Some(domain)) if !person.address.is_in(domain) => {
@@ -126,4 +136,22 @@ impl Folding {
             _ => Ok(()),
         }
     }
+
+    /// Seen here and not only by the read model, for whom it might be past by the end of the batch.
+    fn address_is_nobody_elses(&mut self, id: UserId, user: &User, position: Position) -> Result<(), Corrupt> {
+        let other = known_address(user).and_then(|address| self.by_address.insert(address.clone(), id));
+        if other.is_some_and(|other| other != id) {
+            return Err(Corrupt::new(position, "an address that another user has"));
+        }
+        Ok(())
+    }
 }
+
+fn known_address(user: &User) -> Option<&Address> {
+    user.person.value.known().map(|person| &person.address)
+}
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;

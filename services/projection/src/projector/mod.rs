@@ -3,6 +3,8 @@
 
 mod cache;
 mod fold;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
 use futures::{StreamExt, TryStreamExt};
 use keys::{Vault, VaultError};
-use postkey_http::HealthCheck;
+use postkey_http::{HealthCheck, Status};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wire::{OpenError, Opened, Stored, open_all};
@@ -112,7 +114,7 @@ impl Projector {
                     return;
                 }
                 Halt::Later(what) => health.red(what),
-                Halt::Moved => self.cache.clear(),
+                Halt::Moved => {}
             }
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return;
@@ -146,6 +148,8 @@ impl Projector {
     }
 
     async fn try_to_go_on(&mut self, health: &HealthCheck) -> Result<(), Halt> {
+        // While it waited, another projector may have moved the rows.
+        self.cache.clear();
         let mut applied = self.identified().await?;
         self.publish(applied.as_ref(), health);
         let log = Arc::clone(&self.log);
@@ -217,8 +221,9 @@ impl Projector {
                 Err(error) => return Err(error.into()),
             }
         };
-        let outcome = self.apply_opened(applied, opened).await;
-        broken.map_or(outcome, Err)
+        // What stands before the broken one comes first, also in what it fails of.
+        self.apply_opened(applied, opened).await?;
+        broken.map_or(Ok(()), Err)
     }
 
     async fn apply_opened(&mut self, applied: &mut Option<Applied>, mut opened: Vec<Opened>) -> Result<(), Halt> {
@@ -232,6 +237,10 @@ impl Projector {
             let batch = match fold::fold(self.log.id(), applied.as_ref(), &opened, rows) {
                 Ok(batch) => batch,
                 Err(corrupt) => {
+                    // The rows may be newer than `applied`: then it is not the log that is wrong.
+                    if self.model.applied(self.generation).await? != *applied {
+                        return Err(Halt::Moved);
+                    }
                     opened.retain(|opened| opened.link.position < corrupt.position);
                     broken = Some(Halt::Broken(corrupt.to_string()));
                     continue;
@@ -262,9 +271,11 @@ impl Projector {
 
     fn publish(&self, applied: Option<&Applied>, health: &HealthCheck) {
         let (at, head) = (position(applied), self.log.seen());
-        if at >= head {
+        let behind = head.get().saturating_sub(at.get());
+        if behind == 0 {
             health.green();
-        } else {
+        } else if behind > BATCH as u64 || health.status() != Status::Green {
+            // Once caught up, the next batch is no reason to be red: under load there is always one.
             health.red(format!("catching up: at position {at} of {head}"));
         }
         self.progress.send_if_modified(|progress| {

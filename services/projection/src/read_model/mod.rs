@@ -3,6 +3,8 @@
 //!
 //! Rows carry a generation. Lookups and lists read the live one; a rebuild fills the next one beside it.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 mod sqlite;
 
 use std::collections::{HashMap, HashSet};

@@ -1,6 +1,8 @@
 //! The read model in a SQLite file, for a single machine. WAL; a commit is seen by the next lookup of any process.
 
 mod row;
+#[cfg(test)]
+mod tests;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -44,6 +46,7 @@ struct Statements {
     login: String,
     service: String,
     services: String,
+    services_of: String,
     user: String,
     users: String,
     differing_services: String,
@@ -61,14 +64,12 @@ static SQL: LazyLock<Statements> = LazyLock::new(|| Statements {
         USER_COLUMNS.split(", ").map(|column| format!("u.{column}")).collect::<Vec<_>>().join(", "),
     ),
     service: format!("SELECT {SERVICE_COLUMNS} FROM live_service WHERE service = $1"),
-    services: format!(
-        "SELECT {SERVICE_COLUMNS} FROM live_service WHERE ($1 IS NULL OR customer = $1) AND ($2 IS NULL OR domain > $2) \
-         ORDER BY domain LIMIT $3"
+    services: format!("SELECT {SERVICE_COLUMNS} FROM live_service WHERE domain > $1 ORDER BY domain LIMIT $2"),
+    services_of: format!(
+        "SELECT {SERVICE_COLUMNS} FROM live_service WHERE domain > $1 AND customer = $2 ORDER BY domain LIMIT $3"
     ),
     user: format!("SELECT {USER_COLUMNS} FROM live_user WHERE service = $1 AND user = $2"),
-    users: format!(
-        "SELECT {USER_COLUMNS} FROM live_user WHERE service = $1 AND ($2 IS NULL OR user > $2) ORDER BY user LIMIT $3"
-    ),
+    users: format!("SELECT {USER_COLUMNS} FROM live_user WHERE service = $1 AND user > $2 ORDER BY user LIMIT $3"),
     differing_services: differing("service", SERVICE_COLUMNS, "service"),
     differing_users: differing("mailbox_user", USER_COLUMNS, "user"),
 });
@@ -109,8 +110,12 @@ fn unavailable(error: impl std::fmt::Display) -> ReadModelError {
     ReadModelError::Unavailable(error.to_string())
 }
 
-/// What SQLite says of a file that is no longer one is damage, which waiting does not mend.
+/// What SQLite says of a file that is no longer one is damage, which waiting does not mend. So is a value of another type
+/// than its column's, and a row that is always there and is not.
 fn failed(error: sqlx::Error) -> ReadModelError {
+    if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound) {
+        return ReadModelError::Damaged("a row is missing, or holds a value of another type".to_owned());
+    }
     let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
     match code.map(|code| code & 0xff) {
         // SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html).
@@ -129,11 +134,16 @@ impl SqliteReadModel {
         file.map_err(|error| ReadModelError::Unavailable(format!("{}: {error}", path.display())))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .pragma("secure_delete", "ON")
             .pragma("cache_size", "-8192")
             .busy_timeout(Duration::from_secs(5));
+        // Looked at before anything is changed: write-ahead logging is a property of the file, whosever it is.
+        let mut look = SqliteConnection::connect_with(&options.clone().read_only(true)).await.map_err(failed)?;
+        let ours = is_empty(&mut look).await;
+        look.close().await.map_err(failed)?;
+        ours?;
+        let options = options.journal_mode(SqliteJournalMode::Wal);
         let mut writer = SqliteConnection::connect_with(&options).await.map_err(failed)?;
         prepare(&mut writer).await?;
         let readers = SqlitePoolOptions::new()
@@ -155,21 +165,26 @@ impl SqliteReadModel {
 
 async fn prepare(connection: &mut SqliteConnection) -> Result<(), ReadModelError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    if is_empty(&mut transaction).await? {
+        sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await.map_err(failed)?;
+        let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};");
+        sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)
+}
+
+/// Whether nothing is in the file yet; an error where what is in it is not ours.
+async fn is_empty(connection: &mut SqliteConnection) -> Result<bool, ReadModelError> {
     let row = sqlx::query(
         "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), \
          (SELECT count(*) FROM sqlite_schema)",
     )
-    .fetch_one(&mut *transaction)
+    .fetch_one(connection)
     .await
     .map_err(failed)?;
     match (row.get::<i64, _>(0), row.get::<i64, _>(1), row.get::<i64, _>(2)) {
-        (0, 0, 0) => {
-            sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await.map_err(failed)?;
-            let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};");
-            sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(failed)?;
-            transaction.commit().await.map_err(failed)
-        }
-        (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(()),
+        (0, 0, 0) => Ok(true),
+        (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(false),
         (APPLICATION_ID, other, _) => Err(ReadModelError::Damaged(format!(
             "its schema has version {other}, this postkey knows {SCHEMA_VERSION}: use the postkey that wrote it"
         ))),
@@ -354,12 +369,17 @@ impl Generations for SqliteReadModel {
         if dropped.rows_affected() != 1 {
             return Err(ApplyError::Moved);
         }
-        for sql in [
-            "UPDATE generation SET live = 1 WHERE generation = $2 AND $1 <> $2",
-            "DELETE FROM mailbox_user WHERE generation = $1 AND $1 <> $2",
-            "DELETE FROM service WHERE generation = $1 AND $1 <> $2",
-        ] {
-            sqlx::query(sql).bind(live.0).bind(next.0).execute(&mut *transaction).await.map_err(failed)?;
+        let raised = sqlx::query("UPDATE generation SET live = 1 WHERE generation = $1 AND generation <> $2")
+            .bind(next.0)
+            .bind(live.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        if raised.rows_affected() != 1 {
+            return Err(ApplyError::Moved);
+        }
+        for sql in ["DELETE FROM mailbox_user WHERE generation = $1", "DELETE FROM service WHERE generation = $1"] {
+            sqlx::query(sql).bind(live.0).execute(&mut *transaction).await.map_err(failed)?;
         }
         Ok(transaction.commit().await.map_err(failed)?)
     }
@@ -373,7 +393,10 @@ impl Lookups for SqliteReadModel {
         let applied: i64 = row.try_get("position").map_err(failed)?;
         let found: Option<&[u8]> = row.try_get(0).map_err(failed)?;
         let user = found.map(|_| row::user(&row)).transpose()?;
-        Ok(LoginRow { applied: Position::new(u64::try_from(applied).map_err(unavailable)?), user })
+        Ok(LoginRow {
+            applied: Position::new(u64::try_from(applied).map_err(|_| row::damaged("a position below zero"))?),
+            user,
+        })
     }
 }
 
@@ -385,9 +408,15 @@ impl Queries for SqliteReadModel {
     }
 
     async fn services(&self, query: &ServiceQuery) -> Result<Page<ServiceRow>, ReadModelError> {
-        let sql = sqlx::query(AssertSqlSafe(SQL.services.as_str()))
-            .bind(query.customer.as_ref().map(|customer| customer.as_str().to_owned()))
-            .bind(query.after.clone());
+        // Behind the empty text stands every domain.
+        let after = query.after.clone().unwrap_or_default();
+        let sql = match &query.customer {
+            None => sqlx::query(AssertSqlSafe(SQL.services.as_str())).bind(after),
+            Some(customer) => {
+                let of = sqlx::query(AssertSqlSafe(SQL.services_of.as_str()));
+                of.bind(after).bind(customer.as_str().to_owned())
+            }
+        };
         self.page(sql, query.limit, row::service).await
     }
 
@@ -401,7 +430,8 @@ impl Queries for SqliteReadModel {
     async fn users(&self, query: &UserQuery) -> Result<Page<UserRow>, ReadModelError> {
         let sql = sqlx::query(AssertSqlSafe(SQL.users.as_str()))
             .bind(query.service.as_bytes().to_vec())
-            .bind(query.after.map(|user| user.as_bytes().to_vec()));
+            // Behind no bytes at all stands every user.
+            .bind(query.after.map_or_else(Vec::new, |user| user.as_bytes().to_vec()));
         self.page(sql, query.limit, row::user).await
     }
 }

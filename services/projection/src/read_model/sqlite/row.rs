@@ -20,7 +20,8 @@ pub const SERVICE_COLUMNS: &str = "service, domain, customer, plan_mailboxes, pl
 pub const USER_COLUMNS: &str = "user, service, address, first_name, last_name, profile_key, quota_mib, state, \
      credential_key, password_hash, policy, credential_revision, credential_changed_at, revision";
 
-fn damaged(what: impl std::fmt::Display) -> ReadModelError {
+/// What is wrong, without the value.
+pub fn damaged(what: impl std::fmt::Display) -> ReadModelError {
     ReadModelError::Damaged(what.to_string())
 }
 
@@ -74,7 +75,10 @@ pub fn applied(row: &SqliteRow) -> Result<Option<Applied>, ReadModelError> {
         Some(bytes) => Uuid::from_slice(bytes).ok().map(|id| Some(LogId::new(id))),
     })?
     else {
-        return Ok(None);
+        return match row.position()? {
+            Position::START => Ok(None),
+            _ => Err(damaged("a position is applied, but of no log")),
+        };
     };
     let position = row.position()?;
     let leaf = row.parsed(|bytes: Option<&[u8]>| match bytes {
@@ -134,7 +138,10 @@ fn credential(row: &mut Reader<'_>) -> Result<Option<Credential>, ReadModelError
     let hash = row.get::<Option<String>>()?;
     let (policy, revision, changed_at) =
         (row.get::<Option<&str>>()?, row.get::<Option<i64>>()?, row.get::<Option<i64>>()?);
-    let Some(key) = key else { return Ok(None) };
+    let Some(key) = key else {
+        let nothing = hash.is_none() && policy.is_none() && revision.is_none() && changed_at.is_none();
+        return if nothing { Ok(None) } else { Err(damaged("a credential of a row has no key")) };
+    };
     let read = || {
         Some(Credential {
             hash: Sealed {

@@ -1,0 +1,4 @@
+//! The projector over a read model in SQLite and a real vault.
+
+mod following;
+mod halting;

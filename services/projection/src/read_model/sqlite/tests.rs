@@ -1,0 +1,250 @@
+//! The contract over SQLite, and what is the file's own: whose it is, who may read it, what is damage.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use domain::UserId;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::*;
+use crate::read_model::contract::{self, Model};
+use crate::read_model_contract_tests;
+
+async fn two_processes() -> (Model, Model, TempDir) {
+    let (folder, path) = place();
+    let (one, two) = (SqliteReadModel::open(&path).await.unwrap(), SqliteReadModel::open(&path).await.unwrap());
+    (Model::new(&Arc::new(one)), Model::new(&Arc::new(two)), folder)
+}
+
+read_model_contract_tests!(two_processes);
+
+fn place() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("read-model.db");
+    (folder, path)
+}
+
+/// A read model with the contract's rows of every shape.
+async fn filled() -> (Arc<SqliteReadModel>, SqliteConnection, TempDir) {
+    let (folder, path) = place();
+    let (model, other) = (SqliteReadModel::open(&path).await.unwrap(), SqliteReadModel::open(&path).await.unwrap());
+    let model = Arc::new(model);
+    let other = Arc::new(other);
+    contract::rows_read_back_as_they_were_written(Model::new(&model), Model::new(&other)).await;
+    other.close().await;
+    let hand = SqliteConnectOptions::new().filename(&path).pragma("ignore_check_constraints", "ON");
+    (model, SqliteConnection::connect_with(&hand).await.unwrap(), folder)
+}
+
+async fn edit(hand: &mut SqliteConnection, sql: &'static str) {
+    sqlx::query(sql).execute(hand).await.unwrap();
+}
+
+fn first_user() -> UserId {
+    UserId::new(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001))
+}
+
+fn service_of(domain: &str) -> ServiceId {
+    ServiceId::of(&domain::DomainName::parse(domain).unwrap())
+}
+
+/// What the first user's row is read as, by each way to it.
+async fn read_everywhere(model: &SqliteReadModel) -> Vec<Option<ReadModelError>> {
+    let of = service_of("d001.example");
+    let touched = Touched { users: [first_user()].into(), ..Touched::default() };
+    vec![
+        model.user(of, first_user()).await.err(),
+        model.users(&UserQuery { service: of, after: None, limit: 1 }).await.err(),
+        model.touched(Generation(1), &touched).await.err(),
+    ]
+}
+
+async fn applied_everywhere(model: &SqliteReadModel) -> Vec<Option<ReadModelError>> {
+    let nobody = Address::parse("nobody@d001.example").unwrap();
+    vec![model.applied(Generation(1)).await.err(), model.login(&nobody).await.err()]
+}
+
+fn is_damage(error: Option<&ReadModelError>, edited: &str) {
+    match error {
+        Some(ReadModelError::Damaged(what)) => assert!(!what.contains("N0nsense"), "{edited}: {what}"),
+        other => panic!("{edited}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_users_row_edited_to_nonsense_is_damage_and_is_not_repeated() {
+    for edited in [
+        "UPDATE mailbox_user SET state = 'N0nsense'",
+        "UPDATE mailbox_user SET state = 7",
+        "UPDATE mailbox_user SET address = 'N0nsense' WHERE address LIKE 'seyma@%'",
+        "UPDATE mailbox_user SET first_name = 'N0nsense' || char(10)",
+        "UPDATE mailbox_user SET first_name = NULL",
+        "UPDATE mailbox_user SET last_name = x'00ff'",
+        "UPDATE mailbox_user SET password_hash = '$2y$N0nsense'",
+        "UPDATE mailbox_user SET policy = 'N0nsense'",
+        "UPDATE mailbox_user SET policy = NULL",
+        "UPDATE mailbox_user SET credential_revision = -1",
+        "UPDATE mailbox_user SET credential_changed_at = 9223372036854775807",
+        "UPDATE mailbox_user SET credential_key = x'00'",
+        "UPDATE mailbox_user SET profile_key = 'N0nsense'",
+        "UPDATE mailbox_user SET quota_mib = 0",
+        "UPDATE mailbox_user SET quota_mib = 'N0nsense'",
+        "UPDATE mailbox_user SET revision = -7",
+    ] {
+        let (model, mut hand, _folder) = filled().await;
+        assert_eq!(read_everywhere(&model).await, [None, None, None], "before it was edited");
+        edit(&mut hand, edited).await;
+        for error in read_everywhere(&model).await {
+            is_damage(error.as_ref(), edited);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_credential_without_its_key_is_damage_and_not_nobody() {
+    let (model, mut hand, _folder) = filled().await;
+    edit(&mut hand, "UPDATE mailbox_user SET credential_key = NULL").await;
+    for error in read_everywhere(&model).await {
+        is_damage(error.as_ref(), "a hash without a key");
+    }
+}
+
+#[tokio::test]
+async fn a_services_row_edited_to_nonsense_is_damage_and_is_not_repeated() {
+    for edited in [
+        "UPDATE service SET domain = 'N0nsense' WHERE domain = 'd001.example'",
+        "UPDATE service SET customer = 'N0nsense?'",
+        "UPDATE service SET plan_mailboxes = 0",
+        "UPDATE service SET plan_pool_bytes = -1",
+        "UPDATE service SET used_mailboxes = 4294967296",
+        "UPDATE service SET used_bytes = 'N0nsense'",
+        "UPDATE service SET private_key = x''",
+        "UPDATE service SET last_leaf = x'00'",
+        "UPDATE service SET last_position = -1",
+    ] {
+        let (model, mut hand, _folder) = filled().await;
+        let of = service_of("d001.example");
+        assert!(model.service(of).await.is_ok_and(|row| row.is_some()), "before it was edited");
+        edit(&mut hand, edited).await;
+        is_damage(model.service(of).await.err().as_ref(), edited);
+        let touched = Touched { services: [of].into(), ..Touched::default() };
+        is_damage(model.touched(Generation(1), &touched).await.err().as_ref(), edited);
+    }
+}
+
+#[tokio::test]
+async fn an_applied_position_edited_to_nonsense_is_damage() {
+    for edited in ["UPDATE generation SET position = 'N0nsense'", "UPDATE generation SET position = -1"] {
+        let (model, mut hand, _folder) = filled().await;
+        assert_eq!(applied_everywhere(&model).await, [None, None], "before it was edited");
+        edit(&mut hand, edited).await;
+        for error in applied_everywhere(&model).await {
+            is_damage(error.as_ref(), edited);
+        }
+    }
+    for edited in [
+        "UPDATE generation SET position = 7",
+        "UPDATE generation SET log = NULL",
+        "UPDATE generation SET log = x'00'",
+        "UPDATE generation SET leaf = x'00'",
+        "UPDATE generation SET frontier = x'00'",
+        "UPDATE generation SET frontier = NULL",
+    ] {
+        let (model, mut hand, _folder) = filled().await;
+        edit(&mut hand, edited).await;
+        is_damage(model.applied(Generation(1)).await.err().as_ref(), edited);
+    }
+}
+
+#[tokio::test]
+async fn a_file_without_live_rows_is_damage_and_not_an_empty_answer() {
+    let (model, mut hand, _folder) = filled().await;
+    edit(&mut hand, "UPDATE generation SET live = 0").await;
+    is_damage(model.live().await.err().as_ref(), "no live generation");
+    let nobody = Address::parse("nobody@d001.example").unwrap();
+    is_damage(model.login(&nobody).await.err().as_ref(), "no live generation");
+}
+
+#[tokio::test]
+async fn the_file_is_its_owners_only() {
+    let (folder, path) = place();
+    let model = SqliteReadModel::open(&path).await.unwrap();
+    model.live().await.unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
+    }
+}
+
+#[tokio::test]
+async fn another_programs_database_is_refused_and_left_alone() {
+    let (folder, path) = place();
+    let theirs = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&theirs).await.unwrap();
+    sqlx::query("CREATE TABLE theirs (x)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let before = fs::read(&path).unwrap();
+    assert!(matches!(SqliteReadModel::open(&path).await, Err(ReadModelError::Damaged(_))));
+    assert!(fs::read(&path).unwrap() == before, "it was written to");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing lies beside it");
+}
+
+#[tokio::test]
+async fn a_read_model_of_a_newer_postkey_is_refused_and_left_alone() {
+    let (_folder, path) = place();
+    SqliteReadModel::open(&path).await.unwrap().close().await;
+    let mut newer = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut newer).await.unwrap();
+    newer.close().await.unwrap();
+    let before = fs::read(&path).unwrap();
+    let refused = SqliteReadModel::open(&path).await.err();
+    assert!(matches!(&refused, Some(ReadModelError::Damaged(what)) if what.contains("version 2")), "{refused:?}");
+    assert!(fs::read(&path).unwrap() == before, "it was written to");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_damage_and_left_alone() {
+    let (_folder, path) = place();
+    let text = b"not a database, and long enough to be read as one ".repeat(100);
+    fs::write(&path, &text).unwrap();
+    assert!(matches!(SqliteReadModel::open(&path).await, Err(ReadModelError::Damaged(_))));
+    assert_eq!(fs::read(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_page_overwritten_on_the_disk_is_damage() {
+    let (model, mut hand, folder) = filled().await;
+    let page: i64 = sqlx::query_scalar("SELECT rootpage FROM sqlite_schema WHERE name = 'mailbox_user'")
+        .fetch_one(&mut hand)
+        .await
+        .unwrap();
+    let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut hand).await.unwrap();
+    hand.close().await.unwrap();
+    Arc::into_inner(model).unwrap().close().await;
+
+    let path = folder.path().join("read-model.db");
+    let mut bytes = fs::read(&path).unwrap();
+    let (from, size) = (usize::try_from((page - 1) * size).unwrap(), usize::try_from(size).unwrap());
+    bytes[from..from + size].fill(0xaa);
+    fs::write(&path, bytes).unwrap();
+    let model = SqliteReadModel::open(&path).await.unwrap();
+    for error in read_everywhere(&model).await {
+        is_damage(error.as_ref(), "a page of 0xaa");
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_restart() {
+    let (model, hand, folder) = filled().await;
+    hand.close().await.unwrap();
+    let before = model.applied(Generation(1)).await.unwrap();
+    model.close().await;
+    let ahead = fs::metadata(folder.path().join("read-model.db-wal"));
+    assert!(ahead.is_ok_and(|wal| wal.len() == 0), "the write-ahead log was moved into the file");
+    let again = SqliteReadModel::open(&folder.path().join("read-model.db")).await.unwrap();
+    assert_eq!(again.applied(Generation(1)).await.unwrap(), before);
+    assert_eq!(read_everywhere(&again).await, [None, None, None]);
+}

@@ -1,0 +1,179 @@
+//! Rebuilds over a real read model: what they report, what they leave where they fail.
+
+use domain::Address;
+use event_log::{FaultyStore, LogStore, ReadFault};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
+
+use super::*;
+use crate::read_model::{Generation, Lookups, SqliteReadModel};
+use crate::staged::{Act, Following, World, address, flipped, id_of, scribble, user_of};
+
+/// A world whose log is applied.
+async fn applied() -> (World, Arc<SqliteReadModel>) {
+    let mut world = World::new().await;
+    world.live_a_little().await;
+    let model = world.model().await;
+    let mut following = Following::start(world.projector(&model).await);
+    following.reached(world.author.position()).await;
+    following.stop().await;
+    (world, model)
+}
+
+async fn edit(world: &World, sql: &'static str) {
+    let options = SqliteConnectOptions::new().filename(world.folder.path().join("read-model"));
+    let mut hand = SqliteConnection::connect_with(&options).await.unwrap();
+    assert!(sqlx::query(sql).execute(&mut hand).await.unwrap().rows_affected() > 0, "{sql}");
+    hand.close().await.unwrap();
+}
+
+async fn rebuilt(world: &World, model: &Arc<SqliteReadModel>) -> Result<RebuildReport, RebuildError> {
+    rebuild(world.log(), world.vault(), Arc::clone(model) as _, Arc::clone(model) as _, |_, _| {}).await
+}
+
+#[tokio::test]
+async fn rows_that_are_as_the_log_has_them_are_rebuilt_without_a_difference() {
+    let (world, model) = applied().await;
+    let (head, live) = (world.author.position(), model.live().await.unwrap());
+    let mut steps = Vec::new();
+    let report = rebuild(world.log(), world.vault(), Arc::clone(&model) as _, Arc::clone(&model) as _, |at, of| {
+        steps.push((at, of));
+    })
+    .await;
+    assert_eq!(report, Ok(RebuildReport { position: head, differences: Some(vec![]) }));
+    assert_eq!(steps.last(), Some(&(head, head)));
+    assert_ne!(model.live().await.unwrap(), live);
+    world.expect_rows(&model).await;
+}
+
+#[tokio::test]
+async fn rows_edited_behind_our_back_are_named_and_right_afterwards() {
+    let (world, model) = applied().await;
+    edit(&world, "UPDATE mailbox_user SET state = 'active' WHERE state = 'suspended' AND address = 'user1@s1.example'")
+        .await;
+    edit(&world, "DELETE FROM mailbox_user WHERE address = 'user2@s2.example'").await;
+    edit(&world, "UPDATE service SET customer = 'stranger' WHERE domain = 's2.example'").await;
+    let report = rebuilt(&world, &model).await.unwrap();
+    let mut named = report.differences.unwrap();
+    named.sort();
+    let mut expected =
+        vec![format!("service {}", id_of(2)), format!("user {}", user_of(1, 1)), format!("user {}", user_of(2, 2))];
+    expected.sort();
+    assert_eq!(named, expected);
+    world.expect_rows(&model).await;
+    let login = model.login(&address(2, 2)).await.unwrap();
+    assert_eq!((login.applied, login.user.map(|row| row.id)), (report.position, Some(user_of(2, 2))));
+}
+
+#[tokio::test]
+async fn rows_that_lag_behind_are_compared_where_they_stand() {
+    let (mut world, model) = applied().await;
+    edit(&world, "UPDATE mailbox_user SET quota_mib = 77 WHERE address = 'user2@s1.example'").await;
+    world.act(1, Act::Edit(2, "Anna".to_owned(), 6)).await;
+    world.act(2, Act::Erase(3)).await;
+    let report = rebuilt(&world, &model).await.unwrap();
+    assert_eq!(report.position, world.author.position());
+    assert_eq!(report.differences, Some(vec![format!("user {}", user_of(1, 2))]), "and not what merely was to come");
+    world.expect_rows(&model).await;
+}
+
+#[tokio::test]
+async fn a_projector_goes_on_from_what_was_rebuilt() {
+    let (mut world, model) = applied().await;
+    rebuilt(&world, &model).await.unwrap();
+    let mut following = Following::start(world.projector(&model).await);
+    world.act(1, Act::Password(2)).await;
+    following.reached(world.author.position()).await;
+    world.expect_rows(&model).await;
+}
+
+#[tokio::test]
+async fn an_applied_position_that_is_damaged_is_rebuilt_without_a_comparison() {
+    let (world, model) = applied().await;
+    edit(&world, "UPDATE generation SET frontier = x'00'").await;
+    let report = rebuilt(&world, &model).await.unwrap();
+    assert_eq!(report.differences, None);
+    world.expect_rows(&model).await;
+}
+
+#[tokio::test]
+async fn rows_that_were_never_filled_are_rebuilt_from_nothing() {
+    let mut world = World::new().await;
+    world.live_a_little().await;
+    let model = world.model().await;
+    let report = rebuilt(&world, &model).await.unwrap();
+    assert_eq!(report, RebuildReport { position: world.author.position(), differences: None });
+    world.expect_rows(&model).await;
+}
+
+/// What is live, and whether lookups and lists still are as the log has them.
+async fn is_untouched(world: &World, model: &SqliteReadModel, live: Generation) {
+    assert_eq!(model.live().await.unwrap(), live);
+    world.expect_rows(model).await;
+    let nobody = Address::parse("nobody@s1.example").unwrap();
+    assert_eq!(model.login(&nobody).await.unwrap().applied, world.author.position());
+}
+
+#[tokio::test]
+async fn a_rebuild_that_was_interrupted_leaves_the_live_rows() {
+    let (world, model) = applied().await;
+    let live = model.live().await.unwrap();
+    let next = model.begin().await.unwrap();
+    is_untouched(&world, &model, live).await;
+    let half = Position::new(world.author.position().get() / 2);
+    let mut projector = Projector::new(world.log(), world.vault(), Arc::clone(&model) as _, next);
+    projector.catch_up(half, |_| {}).await.unwrap();
+    drop(projector);
+    is_untouched(&world, &model, live).await;
+
+    // The next one begins anew and is not misled by what is left.
+    let report = rebuilt(&world, &model).await;
+    assert_eq!(report, Ok(RebuildReport { position: world.author.position(), differences: Some(vec![]) }));
+    world.expect_rows(&model).await;
+}
+
+#[tokio::test]
+async fn a_rebuild_over_a_corrupt_log_changes_nothing() {
+    let (mut world, model) = applied().await;
+    let live = model.live().await.unwrap();
+    let whole = Arc::clone(&world.store);
+    for broken in 1..=world.author.position().get() {
+        world.store = Arc::clone(&whole);
+        let flip = |at: Position, entry| Some(if at.get() == broken { flipped(entry) } else { entry });
+        world.store = world.copied(flip).await;
+        match rebuilt(&world, &model).await {
+            Err(RebuildError::Broken(what)) => assert!(what.contains(&format!("position {broken}")), "{what}"),
+            other => panic!("{broken}: {other:?}"),
+        }
+        is_untouched(&world, &model, live).await;
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_over_a_log_whose_newest_entry_is_broken_changes_nothing() {
+    let (world, model) = applied().await;
+    let live = model.live().await.unwrap();
+    world.append(&scribble(1)).await;
+    assert!(matches!(rebuilt(&world, &model).await, Err(RebuildError::Broken(_))));
+    is_untouched(&world, &model, live).await;
+}
+
+#[tokio::test]
+async fn what_can_not_be_reached_is_said_to_be_tried_again() {
+    let (mut world, model) = applied().await;
+    let live = model.live().await.unwrap();
+    world.keys.switch(false);
+    let refused = rebuilt(&world, &model).await;
+    assert!(matches!(&refused, Err(RebuildError::Later(_))), "{refused:?}");
+    is_untouched(&world, &model, live).await;
+    world.keys.switch(true);
+
+    let whole = Arc::clone(&world.store);
+    for nth in 1..4 {
+        let faulty = FaultyStore::new(Arc::clone(&whole)).on_read(nth, ReadFault::Unavailable);
+        world.store = Arc::new(faulty) as Arc<dyn LogStore>;
+        let refused = rebuilt(&world, &model).await;
+        assert!(matches!(&refused, Err(RebuildError::Later(_))), "read {nth}: {refused:?}");
+        is_untouched(&world, &model, live).await;
+    }
+}

@@ -1,0 +1,51 @@
+//! A projector on a leash.
+
+use domain::Position;
+use postkey_http::{Health, HealthCheck, Status};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::LIMIT;
+use crate::projector::{Progress, Projector};
+
+/// A projector that follows its log until it is stopped.
+pub struct Following {
+    pub progress: watch::Receiver<Progress>,
+    pub health: HealthCheck,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Following {
+    pub fn start(projector: Projector) -> Self {
+        let (progress, health, stop) =
+            (projector.progress(), Health::new().check("projector"), CancellationToken::new());
+        let task = tokio::spawn(projector.follow(health.clone(), stop.clone()));
+        Self { progress, health, stop, task }
+    }
+
+    /// Waits until the projector stands where `wanted` says.
+    pub async fn until(&mut self, wanted: impl FnMut(&Progress) -> bool) -> Progress {
+        timeout(LIMIT, self.progress.wait_for(wanted)).await.expect("it takes too long").unwrap().clone()
+    }
+
+    pub async fn reached(&mut self, position: Position) {
+        let progress = self.until(|progress| progress.position >= position || progress.halted.is_some()).await;
+        assert_eq!(progress.halted, None);
+    }
+
+    /// Waits until it has stopped for good, which health says too, and says where and why.
+    pub async fn halted(&mut self) -> (Position, String) {
+        let progress = self.until(|progress| progress.halted.is_some()).await;
+        let why = progress.halted.unwrap();
+        assert_eq!(self.health.status(), Status::NeedsPerson(why.clone()));
+        (progress.position, why)
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        timeout(LIMIT, self.task).await.expect("it does not stop").unwrap();
+    }
+}
