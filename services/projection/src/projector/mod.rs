@@ -1,11 +1,14 @@
 //! The projector: follow the log, open what stands there, fold it onto rows, and write rows and applied position in one
 //! transaction. What it can't make sense of stops it, for a person to look; it skips nothing.
 
+mod ahead;
 mod cache;
 mod fold;
 #[cfg(test)]
 mod tests;
 
+use std::future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +19,12 @@ use keys::{Vault, VaultError};
 use postkey_http::{HealthCheck, Status};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wire::{OpenError, Opened, Stored, open_all};
+use wire::{OpenError, Opened, Stored};
 
+use self::ahead::{Ahead, BATCH, open_ahead};
 use self::cache::RowCache;
 use crate::read_model::{Applied, ApplyError, Generation, ReadModelError, ReadModelWriter};
 
-/// The most entries of one transaction; a batch is whatever is ready.
-const BATCH: usize = 1_024;
 /// The pause after a failure that goes away by itself; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -130,15 +132,16 @@ impl Projector {
     pub async fn catch_up(&mut self, to: Position, mut step: impl FnMut(Position)) -> Result<Option<Applied>, Halt> {
         let mut applied = self.identified().await?;
         let log = Arc::clone(&self.log);
-        let mut entries = log.read(Scope::All, position(applied.as_ref())).ready_chunks(BATCH);
-        while position(applied.as_ref()) < to {
-            let Some(batch) = entries.next().await else {
-                return Err(Halt::Later(format!("the log ends before position {to}")));
-            };
-            let stored: Vec<Stored> = batch.into_iter().collect::<Result<_, _>>()?;
-            let wanted = stored.into_iter().take_while(|stored| stored.position <= to).collect();
-            self.apply(&mut applied, wanted).await?;
+        let beyond = move |entry: &Result<Stored, ReadError>| matches!(entry, Ok(entry) if entry.position > to);
+        let entries = log.read(Scope::All, position(applied.as_ref()));
+        let entries = entries.take_while(move |entry| future::ready(!beyond(entry))).boxed();
+        let mut batches = pin!(open_ahead(entries, self.log.id(), self.vault.clone()));
+        while let Some(batch) = batches.next().await {
+            self.apply(&mut applied, batch).await?;
             step(position(applied.as_ref()));
+        }
+        if position(applied.as_ref()) < to {
+            return Err(Halt::Later(format!("the log ends before position {to}")));
         }
         Ok(applied)
     }
@@ -153,21 +156,12 @@ impl Projector {
         let mut applied = self.identified().await?;
         self.publish(applied.as_ref(), health);
         let log = Arc::clone(&self.log);
-        let mut batches = log.follow(position(applied.as_ref())).ready_chunks(BATCH);
+        let entries = log.follow(position(applied.as_ref()));
+        let mut batches = pin!(open_ahead(entries, self.log.id(), self.vault.clone()));
         while let Some(batch) = batches.next().await {
-            let (mut stored, mut failure) = (Vec::with_capacity(batch.len()), None);
-            for entry in batch {
-                match entry {
-                    Ok(entry) => stored.push(entry),
-                    Err(error) => failure = Some(error),
-                }
-            }
-            let outcome = self.apply(&mut applied, stored).await;
+            let outcome = self.apply(&mut applied, batch).await;
             self.publish(applied.as_ref(), health);
             outcome?;
-            if let Some(error) = failure {
-                return Err(error.into());
-            }
         }
         Ok(())
     }
@@ -205,25 +199,10 @@ impl Projector {
         Ok(Some(applied))
     }
 
-    /// Applies entries that follow `applied`. Where one of them is broken, those before it are applied all the same.
-    async fn apply(&mut self, applied: &mut Option<Applied>, mut stored: Vec<Stored>) -> Result<(), Halt> {
-        let mut broken = None;
-        let opened = loop {
-            if stored.is_empty() {
-                break Vec::new();
-            }
-            match open_all(&stored, self.log.id(), &self.vault).await {
-                Ok(opened) => break opened,
-                Err(OpenError::Corrupt(corrupt)) => {
-                    stored.retain(|stored| stored.position < corrupt.position);
-                    broken = Some(Halt::Broken(corrupt.to_string()));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        };
-        // What stands before the broken one comes first, also in what it fails of.
-        self.apply_opened(applied, opened).await?;
-        broken.map_or(Ok(()), Err)
+    /// Applies what was opened, and then fails of what comes after it.
+    async fn apply(&mut self, applied: &mut Option<Applied>, batch: Ahead) -> Result<(), Halt> {
+        self.apply_opened(applied, batch.opened).await?;
+        batch.then.map_or(Ok(()), Err)
     }
 
     async fn apply_opened(&mut self, applied: &mut Option<Applied>, mut opened: Vec<Opened>) -> Result<(), Halt> {
