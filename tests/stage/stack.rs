@@ -1,0 +1,288 @@
+//! The services, running: all in one process, or each in its own.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::api::Api;
+use crate::binary::postkey;
+use crate::folder::Folder;
+use crate::os::text_of;
+use crate::running::{Finished, Running, run};
+use crate::until::until;
+
+/// The roles that a client can have.
+const ROLES: [&str; 5] = ["operator", "panel", "webmail", "auditor", "service"];
+
+/// Running services, and the tokens to speak to them.
+#[derive(Debug)]
+pub struct Stack {
+    processes: Vec<Running>,
+    command: Api,
+    projection: Api,
+    tokens: HashMap<&'static str, String>,
+}
+
+impl Stack {
+    /// `postkey up` on the folder, once it is ready.
+    pub async fn up(folder: &Folder) -> Self {
+        Self::up_with(folder, &[]).await
+    }
+
+    /// The same with settings in the environment.
+    pub async fn up_with(folder: &Folder, environment: &[(&str, &str)]) -> Self {
+        let stack = Self::listening(folder, environment).await;
+        stack.ready().await;
+        stack
+    }
+
+    /// The same once it listens, ready or not.
+    pub async fn listening(folder: &Folder, environment: &[(&str, &str)]) -> Self {
+        let stale = folder.file("endpoints.json");
+        if stale.exists() {
+            std::fs::remove_file(stale).unwrap();
+        }
+        let mut command = up(&folder.data(), &[]);
+        command.envs(environment.iter().copied());
+        let process = Running::start(command, &folder.beside("."));
+        Self::started(process, &folder.data()).await.unwrap_or_else(|finished| panic!("no start: {finished:#?}"))
+    }
+
+    /// A process that was started as `postkey up`, once it listens.
+    ///
+    /// # Errors
+    /// Where it ends before it does: how it ended.
+    pub async fn started(mut process: Running, data: &Path) -> Result<Self, Finished> {
+        match endpoints(&mut process, data).await {
+            Some([command, projection]) => Ok(Self::of(vec![process], &command, &projection, tokens(data))),
+            None => Err(process.finished().await),
+        }
+    }
+
+    /// Services at these addresses.
+    pub fn of(processes: Vec<Running>, command: &str, projection: &str, tokens: HashMap<&'static str, String>) -> Self {
+        Self { processes, command: Api::new(command), projection: Api::new(projection), tokens }
+    }
+
+    /// Waits until both services say that they are ready.
+    pub async fn ready(&self) {
+        for service in [&self.command, &self.projection] {
+            until("the service is ready", async || (service.get("/readyz").await.status == 200).then_some(())).await;
+        }
+    }
+
+    /// The token that the first start, or the stage, has made for a role.
+    pub fn token(&self, role: &str) -> &str {
+        &self.tokens[role]
+    }
+
+    /// The command service, asked by nobody.
+    pub fn command(&self) -> &Api {
+        &self.command
+    }
+
+    /// The projection service, asked by nobody.
+    pub fn projection(&self) -> &Api {
+        &self.projection
+    }
+
+    /// The command service, asked in a role; a panel speaks for the customer `acme`.
+    pub fn commands_as(&self, role: &str) -> Api {
+        self.asked(&self.command, role)
+    }
+
+    /// The projection service, asked in a role; a panel speaks for the customer `acme`.
+    pub fn queries_as(&self, role: &str) -> Api {
+        self.asked(&self.projection, role)
+    }
+
+    fn asked(&self, service: &Api, role: &str) -> Api {
+        let api = service.bearing(self.token(role));
+        if role == "panel" { api.with("postkey-customer", "acme") } else { api }
+    }
+
+    /// A login, as webmail asks for it.
+    pub async fn login(&self, address: &str, password: &str) -> Answer {
+        let asked = serde_json::json!({"address": address, "password": password});
+        self.queries_as("webmail").post("/v1/auth/verify", &asked).await
+    }
+
+    /// The last position of the log.
+    pub async fn head(&self) -> u64 {
+        let position = self.queries_as("service").get("/v1/position").await.is(200);
+        position["head"].as_u64().unwrap()
+    }
+
+    /// Waits until everything that the log holds is applied.
+    pub async fn caught_up(&self) {
+        let queries = self.queries_as("service");
+        until("the projection is caught up", async || {
+            let position = queries.get("/v1/position").await.is(200);
+            (position["position"] == position["head"]).then_some(())
+        })
+        .await;
+    }
+
+    /// The processes.
+    pub fn processes(&mut self) -> &mut [Running] {
+        &mut self.processes
+    }
+
+    /// Stops every process in order.
+    pub async fn stop(mut self) {
+        self.stop_all().await;
+    }
+
+    /// The same, where what it knows is still needed.
+    pub async fn stop_all(&mut self) {
+        for process in std::mem::take(&mut self.processes) {
+            process.stop().await;
+        }
+    }
+
+    /// Kills every process.
+    pub fn kill(mut self) {
+        self.processes.iter_mut().for_each(Running::kill);
+    }
+
+    /// Makes another token while the services run, and waits until both know it.
+    pub async fn new_token(&self, folder: &Folder, role: &str, name: &str, customer: Option<&str>) -> String {
+        let token = new_token(folder, role, name, customer).await;
+        for (service, path) in [(&self.command, "/v1/password-policy"), (&self.projection, "/v1/position")] {
+            let api = service.bearing(&token).with("postkey-customer", customer.unwrap_or("acme"));
+            until("a new token is known", async || (api.get(path).await.status == 200).then_some(())).await;
+        }
+        token
+    }
+}
+
+/// `postkey up` on a folder and on free ports, with further arguments.
+pub fn up(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = postkey(["up", "--data", data.to_str().unwrap()]);
+    command.args(["--command-listen", "127.0.0.1:0", "--projection-listen", "127.0.0.1:0"]).args(arguments);
+    command
+}
+
+/// Where `postkey up` listens, once it says so in the data folder; none where it ends before. A file of an earlier start
+/// must be gone.
+pub async fn endpoints(process: &mut Running, data: &Path) -> Option<[String; 2]> {
+    let path = data.join("endpoints.json");
+    until("endpoints.json says where it listens", async || {
+        if process.ended().is_some() {
+            return Some(None);
+        }
+        let endpoints: Value = serde_json::from_str(&text_of(&path)).ok()?;
+        Some(Some(["command", "projection"].map(|name| endpoints[name].as_str().unwrap().to_owned())))
+    })
+    .await
+}
+
+/// The tokens of a data folder.
+fn tokens(data: &Path) -> HashMap<&'static str, String> {
+    let read = |role| (role, text_of(&data.join(format!("tokens/{role}.token"))).trim().to_owned());
+    ROLES.into_iter().map(read).collect()
+}
+
+async fn new_token(folder: &Folder, role: &str, name: &str, customer: Option<&str>) -> String {
+    let clients = folder.file("clients.json");
+    let mut command = postkey(["token", "new", "--role", role, "--name", name]);
+    command.arg("--clients-file").arg(clients);
+    if let Some(customer) = customer {
+        command.args(["--customer", customer]);
+    }
+    run(command).await.worked().stdout.trim().to_owned()
+}
+
+/// The services as processes of their own, over shared SQLite files.
+#[derive(Debug)]
+pub struct Separate {
+    data: PathBuf,
+    outputs: PathBuf,
+    tokens: HashMap<&'static str, String>,
+}
+
+impl Separate {
+    /// Makes the folder, and a token for every role.
+    pub async fn init(folder: &Folder) -> Self {
+        run(postkey(["init", folder.data().to_str().unwrap()])).await.worked();
+        let mut made = tokens(&folder.data());
+        for role in ["operator", "panel", "webmail", "auditor"] {
+            let customer = (role == "panel").then_some("*");
+            made.insert(role, new_token(folder, role, role, customer).await);
+        }
+        Self { data: folder.data(), outputs: folder.beside("."), tokens: made }
+    }
+
+    /// Starts both, the projection service first: it waits for the log.
+    pub async fn start(&self) -> Stack {
+        let stack = self.start_unready().await;
+        stack.ready().await;
+        stack
+    }
+
+    /// The same once both listen, ready or not.
+    pub async fn start_unready(&self) -> Stack {
+        let mut projection = self.projection("127.0.0.1:0");
+        let projection_url = listening(&mut projection).await;
+        let mut command = self.command(&projection_url);
+        let command_url = listening(&mut command).await;
+        Stack::of(vec![command, projection], &command_url, &projection_url, self.tokens.clone())
+    }
+
+    /// Starts both, the command service first: it makes the log, and waits for the projection.
+    pub async fn start_command_first(&self) -> Stack {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = self.command(&format!("http://{free}"));
+        let command_url = listening(&mut command).await;
+        let mut projection = self.projection(&free.to_string());
+        let projection_url = listening(&mut projection).await;
+        let stack = Stack::of(vec![command, projection], &command_url, &projection_url, self.tokens.clone());
+        stack.ready().await;
+        stack
+    }
+
+    /// Starts the command service, which asks the projection there.
+    pub fn command(&self, projection: &str) -> Running {
+        let mut command = postkey(["command", "--listen", "127.0.0.1:0", "--projection-url", projection]);
+        self.stores(&mut command);
+        command.arg("--token-file").arg(self.data.join("tokens/service.token"));
+        Running::start(command, &self.outputs)
+    }
+
+    /// Starts the projection service there.
+    pub fn projection(&self, listen: &str) -> Running {
+        let mut command = postkey(["projection", "--listen", listen]);
+        self.stores(&mut command);
+        command.arg("--read-model").arg(self.sqlite("read-model.db"));
+        Running::start(command, &self.outputs)
+    }
+
+    fn stores(&self, command: &mut Command) {
+        command.arg("--log").arg(self.sqlite("log.db"));
+        command.arg("--keys").arg(self.sqlite("keys.db"));
+        command.arg("--keyring-file").arg(self.data.join("keyring"));
+        command.arg("--clients-file").arg(self.data.join("clients.json"));
+    }
+
+    fn sqlite(&self, name: &str) -> String {
+        format!("sqlite:{}", self.data.join(name).display())
+    }
+}
+
+/// Where a service of its own listens, once it says so.
+pub async fn listening(process: &mut Running) -> String {
+    until("the service says where it listens", async || {
+        if let Some(status) = process.ended() {
+            panic!("it ended before it listened, with {status}: {}", process.stderr());
+        }
+        let stdout = process.stdout();
+        let line = stdout.lines().find_map(|line| line.strip_prefix("listening on "))?;
+        // A line that is still being written has no end yet.
+        stdout.contains(&format!("{line}\n")).then(|| line.trim().to_owned())
+    })
+    .await
+}
