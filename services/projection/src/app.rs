@@ -18,7 +18,7 @@ use wire::LogId;
 use crate::auth::{Freshness, Heads, verify};
 use crate::projector::{Progress, Projector};
 use crate::queries::{position, services, users};
-use crate::read_model::{Generations, Lookups, Queries, ReadModelError, ReadModelWriter};
+use crate::read_model::{Generations, Lookups, Queries, ReadModelError, ReadModelWriter, Watched};
 
 /// What the service is made of. Whoever starts it opens these.
 pub struct Parts {
@@ -82,16 +82,19 @@ impl FromRef<App> for Arc<Clients> {
 /// Where it can't start. What happens later shows in its health.
 pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -> Result<(), Stopped> {
     let live = parts.generations.live().await?;
+    let rows_health = parts.health.check("read-model");
+    let lookups = Arc::new(Watched::new(parts.lookups, rows_health.clone()));
+    let queries = Arc::new(Watched::new(parts.queries, rows_health));
     let projector = Projector::new(Arc::clone(&parts.log), parts.vault, parts.writer, live);
     let progress = projector.progress();
     let heads = Heads::new(Arc::clone(&parts.log));
     let log_id = parts.log.id();
-    let freshness = Freshness::new(parts.log, heads.clone(), parts.lookups, progress.clone(), parts.freshness_bound);
+    let freshness = Freshness::new(parts.log, heads.clone(), lookups, progress.clone(), parts.freshness_bound);
     let app = App {
         log_id,
         freshness: Arc::new(freshness),
         heads,
-        queries: parts.queries,
+        queries,
         hasher: parts.hasher,
         clients: parts.clients,
         progress,

@@ -6,7 +6,7 @@ use domain::Position;
 use event_log::EventLog;
 use keys::Vault;
 
-use crate::projector::{Halt, Projector};
+use crate::projector::{Broken, Halt, Projector};
 use crate::read_model::{ApplyError, Generations, ReadModelError, ReadModelWriter};
 
 /// How many differing rows are named.
@@ -31,6 +31,9 @@ pub enum RebuildError {
     /// Something can't be reached.
     #[error("{0}; nothing was changed, try again")]
     Later(String),
+    /// The read model is not what we left there.
+    #[error("{0}")]
+    Damaged(String),
     /// Somebody else works on the read model.
     #[error("the read model is being written by another process; stop it first")]
     Busy,
@@ -39,7 +42,8 @@ pub enum RebuildError {
 impl From<Halt> for RebuildError {
     fn from(halt: Halt) -> Self {
         match halt {
-            Halt::Broken(what) => Self::Broken(what),
+            Halt::Broken(Broken::Damaged(what)) => Self::Damaged(what),
+            Halt::Broken(Broken::Corrupt(what) | Broken::Foreign(what)) => Self::Broken(what),
             Halt::Later(what) => Self::Later(what),
             Halt::Moved => Self::Busy,
         }

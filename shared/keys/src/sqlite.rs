@@ -1,13 +1,12 @@
 //! Keys in a SQLite file of their own, for a single machine.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{KeyId, Position};
+use postkey_sqlite::{Application, NotOurs, Writer, make_private, said};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -17,16 +16,16 @@ use uuid::Uuid;
 
 use crate::{KeyStore, StoredKey, Unavailable, WrappedKey};
 
-/// Marks the file as ours (SQLite's header, offset 68): `pkky`.
-const APPLICATION_ID: i64 = 0x706b_6b79;
-/// The only version of the schema so far.
-const SCHEMA_VERSION: i64 = 1;
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS key (id BLOB PRIMARY KEY CHECK (length(id) = 16), wrapped BLOB) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS destruction (one INTEGER PRIMARY KEY CHECK (one = 1), cursor INTEGER NOT NULL);
-    INSERT INTO destruction (one, cursor) VALUES (1, 0) ON CONFLICT DO NOTHING;
-    PRAGMA application_id = 0x706b6b79;
-    PRAGMA user_version = 1;";
+/// What the file is known by: `pkky`.
+const KEY_STORE: Application = Application {
+    what: "a key store",
+    id: 0x706b_6b79,
+    version: 1,
+    schema: "
+        CREATE TABLE key (id BLOB PRIMARY KEY CHECK (length(id) = 16), wrapped BLOB) WITHOUT ROWID;
+        CREATE TABLE destruction (one INTEGER PRIMARY KEY CHECK (one = 1), cursor INTEGER NOT NULL);
+        INSERT INTO destruction (one, cursor) VALUES (1, 0);",
+};
 /// How many writes may share one transaction.
 const BATCH: usize = 256;
 
@@ -36,7 +35,7 @@ const BATCH: usize = 256;
 /// Writes that wait at the same time share one transaction. Two processes may share the file.
 pub struct SqliteKeyStore {
     readers: SqlitePool,
-    writer: mpsc::Sender<Write>,
+    queue: mpsc::Sender<Write>,
 }
 
 struct Write {
@@ -49,8 +48,13 @@ enum Change {
     Destroy(Vec<KeyId>, Position),
 }
 
-fn unavailable(error: impl std::fmt::Display) -> Unavailable {
-    Unavailable(error.to_string())
+fn unavailable(error: sqlx::Error) -> Unavailable {
+    Unavailable(said(&error))
+}
+
+/// A value in the file that can't be.
+fn nonsense(error: impl std::fmt::Display) -> Unavailable {
+    Unavailable(format!("it holds what was never stored: {error}"))
 }
 
 impl SqliteKeyStore {
@@ -59,10 +63,9 @@ impl SqliteKeyStore {
     /// # Errors
     /// Where the file is missing, can't be read or written, or is another program's.
     pub async fn open(path: &Path, create: bool) -> Result<Self, Unavailable> {
-        let named = |error: &dyn std::fmt::Display| Unavailable(format!("{}: {error}", path.display()));
+        let named = |what: String| Unavailable(format!("{}: {what}", path.display()));
         if create {
-            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-            file.map_err(|error| named(&error))?;
+            make_private(path).map_err(|error| named(error.to_string()))?;
         }
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -70,12 +73,17 @@ impl SqliteKeyStore {
             .synchronous(SqliteSynchronous::Full)
             .pragma("secure_delete", "ON")
             .busy_timeout(Duration::from_secs(5));
-        let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| named(&error))?;
-        prepare(&mut connection).await.map_err(|error| named(&error.0))?;
+        let connected = SqliteConnection::connect_with(&options).await;
+        let mut connection = connected.map_err(|error| named(said(&error)))?;
+        KEY_STORE.prepare(&mut connection).await.map_err(|error| match error {
+            NotOurs::Sqlite(error) => named(said(&error)),
+            other => named(other.to_string()),
+        })?;
+        let writer = Writer::new(options.clone(), connection);
         let readers = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false).connect_lazy_with(options);
-        let (writer, queue) = mpsc::channel(BATCH);
-        tokio::spawn(write(connection, queue));
-        Ok(Self { readers, writer })
+        let (queue, queued) = mpsc::channel(BATCH);
+        tokio::spawn(write(writer, queued));
+        Ok(Self { readers, queue })
     }
 
     /// Whether no key was ever stored, nor destroyed.
@@ -91,49 +99,30 @@ impl SqliteKeyStore {
     async fn write(&self, change: Change) -> Result<(), Unavailable> {
         let (done, outcome) = oneshot::channel();
         let gone = |_| Unavailable("its writer has stopped".to_owned());
-        self.writer.send(Write { change, done }).await.map_err(|_| gone(()))?;
+        self.queue.send(Write { change, done }).await.map_err(|_| gone(()))?;
         outcome.await.map_err(|_| gone(()))?
     }
 }
 
-async fn prepare(connection: &mut SqliteConnection) -> Result<(), Unavailable> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
-    let application: i64 =
-        sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *transaction).await.map_err(unavailable)?;
-    let version: i64 =
-        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(unavailable)?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(unavailable)?;
-    match (application, version, tables) {
-        (0, 0, 0) => sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await.map_err(unavailable)?,
-        (APPLICATION_ID, SCHEMA_VERSION, _) => return Ok(()),
-        (APPLICATION_ID, newer, _) => {
-            return Err(Unavailable(format!(
-                "schema version {newer} is of another postkey; this one knows {SCHEMA_VERSION}"
-            )));
-        }
-        _ => return Err(Unavailable("not a key store of postkey".to_owned())),
-    };
-    transaction.commit().await.map_err(unavailable)
-}
-
 /// Writes whatever waits as one transaction, one after the other, until nobody can ask any more.
-async fn write(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Write>) {
+async fn write(mut writer: Writer, mut queued: mpsc::Receiver<Write>) {
     let mut batch = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut batch, BATCH).await > 0 {
-        let outcome = write_batch(&mut connection, &batch).await;
+    while queued.recv_many(&mut batch, BATCH).await > 0 {
+        let outcome = write_batch(&mut writer, &batch).await;
+        if outcome.is_err() {
+            writer.failed().await;
+        }
+        let outcome = outcome.map_err(unavailable);
         for Write { done, .. } in batch.drain(..) {
             // Whoever no longer waits has lost nothing: the key is stored, or is stored again under another id.
             let _ = done.send(outcome.clone());
         }
     }
+    writer.close().await;
 }
 
-async fn write_batch(connection: &mut SqliteConnection, batch: &[Write]) -> Result<(), Unavailable> {
-    // Dropping the transaction on an error rolls it back before the connection's next use.
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+async fn write_batch(writer: &mut Writer, batch: &[Write]) -> Result<(), sqlx::Error> {
+    let mut transaction = writer.begin().await?;
     for Write { change, .. } in batch {
         match change {
             Change::Create(keys) => {
@@ -142,8 +131,7 @@ async fn write_batch(connection: &mut SqliteConnection, batch: &[Write]) -> Resu
                         .bind(&id.as_bytes()[..])
                         .bind(&wrapped.0)
                         .execute(&mut *transaction)
-                        .await
-                        .map_err(unavailable)?;
+                        .await?;
                 }
             }
             Change::Destroy(ids, cursor) => {
@@ -153,19 +141,18 @@ async fn write_batch(connection: &mut SqliteConnection, batch: &[Write]) -> Resu
                     )
                     .bind(&id.as_bytes()[..])
                     .execute(&mut *transaction)
-                    .await
-                    .map_err(unavailable)?;
+                    .await?;
                 }
-                let cursor = i64::try_from(cursor.get()).map_err(unavailable)?;
+                // A position that SQLite can't count to is never reached.
+                let cursor = i64::try_from(cursor.get()).unwrap_or(i64::MAX);
                 sqlx::query("UPDATE destruction SET cursor = max(cursor, $1)")
                     .bind(cursor)
                     .execute(&mut *transaction)
-                    .await
-                    .map_err(unavailable)?;
+                    .await?;
             }
         }
     }
-    transaction.commit().await.map_err(unavailable)
+    transaction.commit().await
 }
 
 #[async_trait]
@@ -177,7 +164,7 @@ impl KeyStore for SqliteKeyStore {
     async fn fetch(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
         let mut found: HashMap<_, _> = ids.iter().map(|id| (*id, StoredKey::NeverSeen)).collect();
         let wanted: Vec<_> = found.keys().map(|id| id.uuid().simple().to_string()).collect();
-        let wanted = serde_json::to_string(&wanted).map_err(unavailable)?;
+        let wanted = serde_json::to_string(&wanted).map_err(nonsense)?;
         let rows = sqlx::query("SELECT id, wrapped FROM key WHERE id IN (SELECT unhex(value) FROM json_each($1))")
             .bind(wanted)
             .fetch_all(&self.readers)
@@ -186,7 +173,7 @@ impl KeyStore for SqliteKeyStore {
         for row in rows {
             let id: Vec<u8> = row.try_get(0).map_err(unavailable)?;
             let wrapped: Option<Vec<u8>> = row.try_get(1).map_err(unavailable)?;
-            let id = KeyId::new(Uuid::from_slice(&id).map_err(unavailable)?);
+            let id = KeyId::new(Uuid::from_slice(&id).map_err(nonsense)?);
             found.insert(id, wrapped.map_or(StoredKey::Destroyed, |bytes| StoredKey::Here(WrappedKey(bytes))));
         }
         Ok(found)
@@ -199,7 +186,7 @@ impl KeyStore for SqliteKeyStore {
     async fn cursor(&self) -> Result<Position, Unavailable> {
         let cursor: i64 =
             sqlx::query_scalar("SELECT cursor FROM destruction").fetch_one(&self.readers).await.map_err(unavailable)?;
-        u64::try_from(cursor).map(Position::new).map_err(unavailable)
+        u64::try_from(cursor).map(Position::new).map_err(nonsense)
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Heads;
 use super::heads::ask;
-use crate::projector::Progress;
+use crate::projector::{Broken, Progress};
 use crate::read_model::{LoginRow, Lookups, ReadModelError};
 
 /// How long a login waits for the model to apply what the log holds of its service.
@@ -66,6 +66,9 @@ impl Freshness {
     /// # Errors
     /// See [`NotFresh`]: then nobody may be let in, nor told that a password is wrong.
     pub async fn row(&self, address: &Address) -> Result<LoginRow, NotFresh> {
+        if matches!(self.progress.borrow().halted, Some(Broken::Foreign(_))) {
+            return Err(NotFresh::Corrupt);
+        }
         // Before the row is read: a head that is asked for afterwards would say nothing about it.
         let head = match self.heads.head().await {
             Ok(head) => head,
@@ -88,7 +91,12 @@ impl Freshness {
         let mut progress = self.progress.clone();
         let reached = progress.wait_for(|progress| progress.position >= last || progress.halted.is_some());
         match timeout(WAIT, reached).await {
-            Ok(Ok(progress)) if progress.position < last => return Err(NotFresh::Corrupt),
+            Ok(Ok(progress)) if progress.position < last => {
+                return Err(match &progress.halted {
+                    Some(Broken::Damaged(what)) => NotFresh::ReadModel(ReadModelError::Damaged(what.clone())),
+                    _ => NotFresh::Corrupt,
+                });
+            }
             Ok(Ok(_)) => {}
             Ok(Err(_)) | Err(_) => return Err(NotFresh::CatchingUp),
         }

@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt};
 use keys::Vault;
 use wire::{LogId, OpenError, Opened, Stored, open_all};
 
-use super::Halt;
+use super::{Broken, Halt};
 
 /// The most entries that are opened as one.
 pub const BATCH: usize = 1_024;
@@ -32,7 +32,7 @@ pub fn open_ahead(
     let opened = opening.buffered(AHEAD).map(|opened| {
         opened.unwrap_or_else(|_| {
             let what = "a task that opened entries has panicked; this is a bug of postkey's, please report it";
-            Ahead { opened: Vec::new(), then: Some(Halt::Broken(what.to_owned())) }
+            Ahead { opened: Vec::new(), then: Some(Halt::Broken(Broken::Corrupt(what.to_owned()))) }
         })
     });
     // What was opened while the last batch was written is written as one.
@@ -66,7 +66,7 @@ async fn open(chunk: Vec<Result<Stored, ReadError>>, log: LogId, vault: Vault) -
             Ok(opened) => return Ahead { opened, then },
             Err(OpenError::Corrupt(corrupt)) => {
                 stored.retain(|stored| stored.position < corrupt.position);
-                then = Some(Halt::Broken(corrupt.to_string()));
+                then = Some(Halt::Broken(Broken::Corrupt(corrupt.to_string())));
             }
             Err(error) => return Ahead { opened: Vec::new(), then: Some(error.into()) },
         }

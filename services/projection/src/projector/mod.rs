@@ -34,15 +34,31 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub struct Progress {
     /// The last position that lookups see.
     pub position: Position,
+    /// Whether the rows and the log were seen to belong together. Before, the position says nothing.
+    pub identified: bool,
     /// Why nothing more will be applied until a person has looked; none while all is well.
-    pub halted: Option<String>,
+    pub halted: Option<Broken>,
+}
+
+/// What a person has to look at. It shows in health, in these words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The log is not the one that the rows were built from: no row may be trusted, no position vouched for.
+    #[error("{0}")]
+    Foreign(String),
+    /// An entry, or a key, is not what a writer of ours left there. The rows are right up to the one before.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The read model is not what we left there.
+    #[error("{0}")]
+    Damaged(String),
 }
 
 /// Why the projector does not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Halt {
     /// The log, the keys or the read model are not what they must be: a person has to look.
-    Broken(String),
+    Broken(Broken),
     /// Something can't be reached now.
     Later(String),
     /// Another projector has moved the generation.
@@ -52,7 +68,10 @@ pub enum Halt {
 impl From<ReadError> for Halt {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Corrupt(corrupt) => Self::Broken(corrupt.to_string()),
+            ReadError::Corrupt(
+                corrupt @ (event_log::Corrupt::OtherLog { .. } | event_log::Corrupt::RolledBack { .. }),
+            ) => Self::Broken(Broken::Foreign(corrupt.to_string())),
+            ReadError::Corrupt(corrupt) => Self::Broken(Broken::Corrupt(corrupt.to_string())),
             ReadError::Unavailable(_) => Self::Later(error.to_string()),
         }
     }
@@ -62,7 +81,7 @@ impl From<ReadModelError> for Halt {
     fn from(error: ReadModelError) -> Self {
         match error {
             ReadModelError::Unavailable(_) => Self::Later(error.to_string()),
-            ReadModelError::Damaged(_) => Self::Broken(error.to_string()),
+            ReadModelError::Damaged(_) | ReadModelError::NotOurs(_) => Self::Broken(Broken::Damaged(error.to_string())),
         }
     }
 }
@@ -71,7 +90,9 @@ impl From<OpenError> for Halt {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Keys(VaultError::Unavailable(_)) => Self::Later(error.to_string()),
-            OpenError::Keys(VaultError::Foreign(_)) | OpenError::Corrupt(_) => Self::Broken(error.to_string()),
+            OpenError::Keys(VaultError::Foreign(_)) | OpenError::Corrupt(_) => {
+                Self::Broken(Broken::Corrupt(error.to_string()))
+            }
         }
     }
 }
@@ -110,7 +131,7 @@ impl Projector {
             match halt {
                 Halt::Broken(what) => {
                     tracing::error!(%what, "the projector has stopped: nothing after this position is applied");
-                    health.needs_person(&what);
+                    health.needs_person(what.to_string());
                     self.progress.send_modify(|progress| progress.halted = Some(what));
                     stop.cancelled().await;
                     return;
@@ -169,8 +190,6 @@ impl Projector {
     /// How far the generation is, after a look at whether the log is still the one that it was built from.
     async fn identified(&self) -> Result<Option<Applied>, Halt> {
         let applied = self.model.applied(self.generation).await?;
-        // Before the log is asked: a log that was rolled back must not hide how far it once had come.
-        self.progress.send_modify(|progress| progress.position = position(applied.as_ref()));
         let head = self.log.head(Scope::All).await?;
         let Some(applied) = applied else { return Ok(None) };
         if applied.log != head.log {
@@ -178,22 +197,22 @@ impl Projector {
                 "the read model was built from log {}, but this is log {}: bring the two together that belong together",
                 applied.log, head.log
             );
-            return Err(Halt::Broken(what));
+            return Err(Halt::Broken(Broken::Foreign(what)));
         }
         if head.position < applied.position {
-            return Err(Halt::Broken(format!(
+            return Err(Halt::Broken(Broken::Foreign(format!(
                 "the log ends at position {}, but position {} was applied: it was rolled back; restore the log",
                 head.position, applied.position
-            )));
+            ))));
         }
         if let Some(leaf) = applied.leaf {
             let before = Position::new(applied.position.get().saturating_sub(1));
             let last: Option<Stored> = self.log.read(Scope::All, before).try_next().await?;
             if last.is_none_or(|last| ledger::leaf_hash(&last.entry.bytes) != leaf) {
-                return Err(Halt::Broken(format!(
+                return Err(Halt::Broken(Broken::Foreign(format!(
                     "the log is corrupt at position {}: it holds another entry than the one that was applied; restore the log",
                     applied.position
-                )));
+                ))));
             }
         }
         Ok(Some(applied))
@@ -221,7 +240,7 @@ impl Projector {
                         return Err(Halt::Moved);
                     }
                     opened.retain(|opened| opened.link.position < corrupt.position);
-                    broken = Some(Halt::Broken(corrupt.to_string()));
+                    broken = Some(Halt::Broken(Broken::Corrupt(corrupt.to_string())));
                     continue;
                 }
             };
@@ -241,7 +260,8 @@ impl Projector {
                 }
                 Err(error @ ApplyError::AddressTwice) => {
                     let position = opened[0].link.position;
-                    return Err(Halt::Broken(format!("impossible history at position {position}: {error}")));
+                    let what = format!("impossible history at position {position}: {error}");
+                    return Err(Halt::Broken(Broken::Corrupt(what)));
                 }
             }
         }
@@ -258,8 +278,8 @@ impl Projector {
             health.red(format!("catching up: at position {at} of {head}"));
         }
         self.progress.send_if_modified(|progress| {
-            let moved = progress.position != at;
-            progress.position = at;
+            let moved = progress.position != at || !progress.identified;
+            (progress.position, progress.identified) = (at, true);
             moved
         });
     }

@@ -10,6 +10,7 @@ use postkey_http::{Caller, Code, Fields, FromFields, PositionAnswer, Problem, Qu
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::projector::{Broken, Progress};
 
 /// The longest wait, in seconds.
 const MAX_WAIT: u64 = 30;
@@ -35,16 +36,27 @@ pub async fn position(
     Query(asked): Query<Asked>,
 ) -> Result<Json<PositionAnswer>, Problem> {
     let mut progress = app.progress.clone();
-    let reached = progress.wait_for(|progress| progress.position >= asked.at_least || progress.halted.is_some());
+    let there =
+        |progress: &Progress| progress.halted.is_some() || (progress.identified && progress.position >= asked.at_least);
+    let reached = progress.wait_for(there);
     let waited = timeout(asked.wait, reached);
     // A service that stops does not keep its callers waiting.
     let _ = app.stop.run_until_cancelled(waited).await;
+    let progress = app.progress.borrow().clone();
+    if matches!(progress.halted, Some(Broken::Foreign(_))) {
+        return Err(Problem::new(Code::LogCorrupt));
+    }
+    if !progress.identified {
+        return Err(
+            Problem::new(Code::CatchingUp).with_detail("it is not known yet whether the rows belong to the log")
+        );
+    }
     let head = match app.heads.head().await {
         Ok(head) => head,
         Err(ReadError::Corrupt(_)) => return Err(Problem::new(Code::LogCorrupt)),
         Err(ReadError::Unavailable(_)) => return Err(Problem::new(Code::LogUnavailable)),
     };
-    let position = app.progress.borrow().position;
+    let position = progress.position;
     Ok(Json(PositionAnswer {
         position: position.get(),
         head: head.max(position).get(),

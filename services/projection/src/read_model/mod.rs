@@ -6,6 +6,7 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 mod sqlite;
+mod watched;
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,6 +17,7 @@ use ledger::{Frontier, Hash};
 use wire::{Link, LogId};
 
 pub use sqlite::SqliteReadModel;
+pub(crate) use watched::Watched;
 
 /// A whole set of rows. 1 is the first; a rebuild makes the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +105,9 @@ pub enum ReadModelError {
     /// It holds what we never wrote: a person has to look; `postkey rebuild` makes it anew from the log.
     #[error("the read model is damaged: {0}; stop the service and run `postkey rebuild`")]
     Damaged(String),
+    /// It is another postkey's or another program's: it is left alone.
+    #[error("the read model can't be used: {0}")]
+    NotOurs(String),
 }
 
 /// Why a batch was not applied. Nothing of it was.
@@ -142,7 +147,7 @@ pub trait Generations: Send + Sync {
     async fn live(&self) -> Result<Generation, ReadModelError>;
 
     /// An empty generation beside the live one. What an earlier rebuild left unfinished is dropped.
-    async fn begin(&self) -> Result<Generation, ReadModelError>;
+    async fn begin(&self) -> Result<Generation, ApplyError>;
 
     /// The ids of services and users whose rows differ between two generations, at most `limit`, as text.
     async fn differences(&self, one: Generation, other: Generation, limit: u32) -> Result<Vec<String>, ReadModelError>;

@@ -106,6 +106,27 @@ async fn rows_that_were_never_filled_are_rebuilt_from_nothing() {
     world.expect_rows(&model).await;
 }
 
+#[tokio::test]
+async fn rows_of_another_history_are_rebuilt_without_a_comparison() {
+    // Of another log; past the end of this one; of entries that are not the log's.
+    for edited in [
+        "UPDATE generation SET log = x'00000000000000000000000000001068'",
+        "UPDATE generation SET position = position + 8, frontier = \
+         unhex(printf('%016x', position + 8) || printf('%.*c', 64 * 3, 'a'))",
+        "UPDATE generation SET frontier = unhex(substr(hex(frontier), 1, 16) || \
+         printf('%.*c', length(frontier) * 2 - 16, 'a'))",
+    ] {
+        let (world, model) = applied().await;
+        assert_eq!(world.author.position(), Position::new(17));
+        edit(&world, "UPDATE mailbox_user SET quota_mib = 77").await;
+        edit(&world, edited).await;
+        assert!(model.applied(model.live().await.unwrap()).await.unwrap().is_some(), "{edited}");
+        let report = rebuilt(&world, &model).await;
+        assert_eq!(report, Ok(RebuildReport { position: world.author.position(), differences: None }), "{edited}");
+        world.expect_rows(&model).await;
+    }
+}
+
 /// What is live, and whether lookups and lists still are as the log has them.
 async fn is_untouched(world: &World, model: &SqliteReadModel, live: Generation) {
     assert_eq!(model.live().await.unwrap(), live);

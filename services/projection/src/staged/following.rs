@@ -39,7 +39,7 @@ impl Following {
     /// Waits until it has stopped for good, which health says too, and says where and why.
     pub async fn halted(&mut self) -> (Position, String) {
         let progress = self.until(|progress| progress.halted.is_some()).await;
-        let why = progress.halted.unwrap();
+        let why = progress.halted.unwrap().to_string();
         assert_eq!(self.health.status(), Status::NeedsPerson(why.clone()));
         (progress.position, why)
     }

@@ -14,9 +14,11 @@ use keys::{KeyState, KeyStore, Keyring, Keys, PartKey, SqliteKeyStore, StoredKey
 use ledger::leaf_hash;
 use rand_core::UnwrapErr;
 use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::time::timeout;
 use wire::{Change, Entry, Opened, Stored, seal};
 
-use super::{Act, Author, LOG};
+use super::{Act, Author, LIMIT, LOG};
 use crate::projector::Projector;
 use crate::read_model::{Generations, Queries, ServiceQuery, SqliteReadModel, UserQuery};
 
@@ -24,6 +26,7 @@ use crate::read_model::{Generations, Queries, ServiceQuery, SqliteReadModel, Use
 pub struct Switched {
     inner: SqliteKeyStore,
     down: AtomicBool,
+    refused: watch::Sender<u64>,
 }
 
 impl Switched {
@@ -32,7 +35,17 @@ impl Switched {
     }
 
     fn up(&self) -> Result<&SqliteKeyStore, Unavailable> {
-        if self.down.load(Ordering::SeqCst) { Err(Unavailable("switched off".to_owned())) } else { Ok(&self.inner) }
+        if !self.down.load(Ordering::SeqCst) {
+            return Ok(&self.inner);
+        }
+        self.refused.send_modify(|refused| *refused += 1);
+        Err(Unavailable("switched off".to_owned()))
+    }
+
+    /// Waits until so many questions were refused.
+    pub async fn has_refused(&self, times: u64) {
+        let mut refused = self.refused.subscribe();
+        timeout(LIMIT, refused.wait_for(|refused| *refused >= times)).await.unwrap().unwrap();
     }
 }
 
@@ -79,7 +92,7 @@ impl World {
         let path = folder.path().join("keys.db");
         let inner = SqliteKeyStore::open(&path, true).await.unwrap();
         let command_keys = Arc::new(SqliteKeyStore::open(&path, false).await.unwrap());
-        let keys = Arc::new(Switched { inner, down: AtomicBool::new(false) });
+        let keys = Arc::new(Switched { inner, down: AtomicBool::new(false), refused: watch::Sender::default() });
         let keyring = Arc::new(Keyring::generate(&mut UnwrapErr(SysRng)));
         let mut world = Self { author: Author::default(), store, keys, command_keys, keyring, folder };
         let first = world.author.first();

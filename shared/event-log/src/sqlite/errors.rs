@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use domain::Position;
+use postkey_sqlite::{Fault, fault};
 
 use crate::{Corrupt, ReadError};
 
@@ -53,48 +54,6 @@ pub enum OpenError {
         /// What SQLite or the operating system says.
         reason: String,
     },
-}
-
-/// The kinds of failure that callers act on differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    Damaged,
-    NotADatabase,
-    Full,
-    Denied,
-    Locked,
-    Other,
-}
-
-/// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>): the low byte of the extended ones.
-const PERM: i32 = 3;
-const BUSY: i32 = 5;
-const READONLY: i32 = 8;
-const CORRUPT: i32 = 11;
-const FULL: i32 = 13;
-const NOTADB: i32 = 26;
-
-pub(super) fn fault(error: &sqlx::Error) -> Fault {
-    match error {
-        sqlx::Error::Database(error) => {
-            match error.code().and_then(|code| code.parse::<i32>().ok()).map(|c| c & 0xff) {
-                Some(CORRUPT) => Fault::Damaged,
-                Some(NOTADB) => Fault::NotADatabase,
-                Some(FULL) => Fault::Full,
-                Some(PERM | READONLY) => Fault::Denied,
-                Some(BUSY) => Fault::Locked,
-                _ => Fault::Other,
-            }
-        }
-        sqlx::Error::Io(error) => match error.kind() {
-            std::io::ErrorKind::PermissionDenied => Fault::Denied,
-            std::io::ErrorKind::StorageFull => Fault::Full,
-            _ => Fault::Other,
-        },
-        // A column that isn't what the schema says it is.
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Fault::Damaged,
-        _ => Fault::Other,
-    }
 }
 
 /// What a failed read means to a reader of the log.

@@ -1,17 +1,18 @@
 //! The file: making it, knowing it for what it is, and the options under which it is opened.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use postkey_sqlite::{Fault, fault, make_private};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 use wire::LogId;
 
-use super::errors::{Fault, OpenError, fault};
+use super::errors::OpenError;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// "pklg", as it stands in the schema.
@@ -64,7 +65,7 @@ impl LogFile {
 
     /// Makes the file, durably and for this user only, with an empty log in it; finishes one that was begun.
     pub(super) async fn create(&self, log: LogId) -> Result<(), OpenError> {
-        self.place()?;
+        make_private(&self.0).map_err(|error| self.io_error(&error))?;
         self.readable()?;
         let mut connection = self.connect(self.writing()).await?;
         let made = self.fill(&mut connection, log).await;
@@ -123,23 +124,6 @@ impl LogFile {
         let file = File::open(&self.0).map_err(|error| self.io_error(&error))?;
         let metadata = file.metadata().map_err(|error| self.io_error(&error))?;
         if metadata.is_file() { Ok(()) } else { Err(OpenError::NotALog(self.0.clone())) }
-    }
-
-    /// An empty file if there is none, with its name in the folder safe on the disk.
-    fn place(&self) -> Result<(), OpenError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(&self.0) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-            made => made.map_err(|error| self.io_error(&error))?,
-        };
-        let folder = match self.0.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| self.io_error(&error))
     }
 
     async fn fill(&self, connection: &mut SqliteConnection, log: LogId) -> Result<(), OpenError> {

@@ -60,7 +60,8 @@ impl Staged {
     }
 
     fn told(&self, position: u64, halted: Option<&str>) {
-        self.progress.send_replace(Progress { position: Position::new(position), halted: halted.map(str::to_owned) });
+        let halted = halted.map(|what| Broken::Corrupt(what.to_owned()));
+        self.progress.send_replace(Progress { position: Position::new(position), identified: true, halted });
     }
 
     /// The position of the row of a user of this service, and how long that took.
@@ -230,4 +231,23 @@ async fn the_lag_is_counted_from_when_the_model_was_last_caught_up() {
     tokio::time::advance(second).await;
     assert_eq!(staged.ask(1).await.0, Ok(4));
     assert_eq!(staged.freshness.behind(false), Duration::ZERO, "a login that was trusted counts too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_row_is_trusted_over_a_log_that_it_was_not_built_from() {
+    let staged = staged(4, as_it_is).await;
+    staged.applied(4);
+    let foreign = Some(Broken::Foreign("it was rolled back".to_owned()));
+    staged.progress.send_replace(Progress { position: Position::new(4), identified: false, halted: foreign });
+    assert_eq!(staged.ask(1).await, (Err(NotFresh::Corrupt), Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_read_model_is_not_called_a_corrupt_log() {
+    let staged = staged(4, as_it_is).await;
+    staged.applied(3);
+    let damaged = Some(Broken::Damaged("a row can't be".to_owned()));
+    staged.progress.send_replace(Progress { position: Position::new(3), identified: true, halted: damaged });
+    let (refused, _) = staged.ask(2).await;
+    assert!(matches!(refused, Err(NotFresh::ReadModel(ReadModelError::Damaged(_)))), "{refused:?}");
 }

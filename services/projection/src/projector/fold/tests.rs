@@ -101,10 +101,16 @@ fn entries_that_do_not_follow_the_applied_position_are_corrupt() {
         Position::new(1),
         "they were applied already"
     );
-    let mut short = applied.clone();
-    short.position = Position::new(3);
-    let next = &written.log[3..];
-    assert_eq!(fold(LOG, Some(&short), next, Rows::default()).unwrap_err().position, next[0].link.position);
+    // A position without the frontier of what stands before it.
+    let (before, next) = written.log.split_at(3);
+    let half = fold(LOG, None, before, Rows::default()).unwrap();
+    let rows = || Rows {
+        services: half.services.iter().map(|row| (row.id, row.clone())).collect(),
+        users: half.users.iter().map(|row| (row.id, row.clone())).collect(),
+    };
+    assert_eq!(fold(LOG, Some(&half.to), next, rows()).unwrap().to, applied);
+    let torn = Applied { frontier: applied.frontier, ..half.to.clone() };
+    assert_eq!(fold(LOG, Some(&torn), next, rows()).unwrap_err().position, next[0].link.position);
 }
 
 #[test]
@@ -141,11 +147,17 @@ fn a_first_entry_with_a_predecessor_is_corrupt() {
 
 #[test]
 fn a_user_of_another_service_is_corrupt() {
-    let mut written = written();
-    let stranger = user_of(2, 1);
-    let change = written.author.forged(1, Some(stranger), vec![Event::User(stranger, UserEvent::UserSuspended)]);
-    let at = written.stands(change);
-    written.is_corrupt_at(at);
+    // Erased, it leaves no row whose address would tell.
+    for event in [UserEvent::UserSuspended, UserEvent::UserErased] {
+        let mut written = written();
+        if event == UserEvent::UserErased {
+            written.act(2, &Act::Remove(1));
+        }
+        let stranger = user_of(2, 1);
+        let change = written.author.forged(1, Some(stranger), vec![Event::User(stranger, event)]);
+        let at = written.stands(change);
+        written.is_corrupt_at(at);
+    }
 }
 
 #[test]

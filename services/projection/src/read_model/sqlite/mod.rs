@@ -4,14 +4,13 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{Address, Position, ServiceId, UserId};
+use postkey_sqlite::{Application, Fault, NotOurs, Writer, fault, make_private, said};
 use serde_json::Value;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -25,16 +24,15 @@ use super::{
     ReadModelWriter, Rows, ServiceQuery, ServiceRow, Touched, UserQuery, UserRow,
 };
 
-/// Marks the file as ours (SQLite's header, offset 68): `pkrm`.
-const APPLICATION_ID: i64 = 0x706b_726d;
-/// The only version of the schema so far.
-const SCHEMA_VERSION: i64 = 1;
+/// What the file is known by: `pkrm`.
+const READ_MODEL: Application =
+    Application { what: "a read model", id: 0x706b_726d, version: 1, schema: include_str!("schema.sql") };
 
 /// The read model in a SQLite file. `synchronous=NORMAL`: a power cut may take the last commits, which the projector
 /// then applies again. Deleted content is overwritten with zeros.
 pub struct SqliteReadModel {
     readers: SqlitePool,
-    writer: Mutex<SqliteConnection>,
+    writer: Mutex<Writer>,
 }
 
 /// The SQL, put together once from the column lists.
@@ -106,21 +104,18 @@ fn differing(table: &str, columns: &str, id: &str) -> String {
     format!("{} UNION {} LIMIT $3", side("$1", "$2"), side("$2", "$1"))
 }
 
-fn unavailable(error: impl std::fmt::Display) -> ReadModelError {
-    ReadModelError::Unavailable(error.to_string())
+/// What SQLite says of a file that is no longer one is damage, which waiting does not mend.
+fn failed(error: sqlx::Error) -> ReadModelError {
+    match fault(&error) {
+        Fault::Damaged | Fault::NotADatabase => ReadModelError::Damaged(said(&error)),
+        Fault::Full | Fault::Denied | Fault::Locked | Fault::Other => ReadModelError::Unavailable(said(&error)),
+    }
 }
 
-/// What SQLite says of a file that is no longer one is damage, which waiting does not mend. So is a value of another type
-/// than its column's, and a row that is always there and is not.
-fn failed(error: sqlx::Error) -> ReadModelError {
-    if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound) {
-        return ReadModelError::Damaged("a row is missing, or holds a value of another type".to_owned());
-    }
-    let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
-    match code.map(|code| code & 0xff) {
-        // SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html).
-        Some(11 | 26) => ReadModelError::Damaged(error.to_string()),
-        _ => unavailable(error),
+fn not_ours(error: NotOurs) -> ReadModelError {
+    match error {
+        NotOurs::Sqlite(error) => failed(error),
+        other => ReadModelError::NotOurs(other.to_string()),
     }
 }
 
@@ -130,8 +125,7 @@ impl SqliteReadModel {
     /// # Errors
     /// Where it can't be read or written, or is another program's.
     pub async fn open(path: &Path) -> Result<Self, ReadModelError> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-        file.map_err(|error| ReadModelError::Unavailable(format!("{}: {error}", path.display())))?;
+        make_private(path).map_err(|error| ReadModelError::Unavailable(format!("{}: {error}", path.display())))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .synchronous(SqliteSynchronous::Normal)
@@ -140,60 +134,64 @@ impl SqliteReadModel {
             .busy_timeout(Duration::from_secs(5));
         // Looked at before anything is changed: write-ahead logging is a property of the file, whosever it is.
         let mut look = SqliteConnection::connect_with(&options.clone().read_only(true)).await.map_err(failed)?;
-        let ours = is_empty(&mut look).await;
+        let ours = READ_MODEL.is_empty(&mut look).await;
         look.close().await.map_err(failed)?;
-        ours?;
+        ours.map_err(not_ours)?;
         let options = options.journal_mode(SqliteJournalMode::Wal);
-        let mut writer = SqliteConnection::connect_with(&options).await.map_err(failed)?;
-        prepare(&mut writer).await?;
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        READ_MODEL.prepare(&mut connection).await.map_err(not_ours)?;
+        let writer = Mutex::new(Writer::new(options.clone(), connection));
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
-        Ok(Self { readers, writer: Mutex::new(writer) })
+        Ok(Self { readers, writer })
     }
 
     /// Stops in good order: no more reads, and the write-ahead log is moved into the file.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.writer.lock().await.close().await;
+    }
+
+    /// Runs one transaction. After any failure but a refusal the connection is made anew.
+    async fn write<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, Refused>,
+    ) -> Result<T, ApplyError> {
         let mut writer = self.writer.lock().await;
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer).await {
-            tracing::warn!(%error, "the read model's write-ahead log was left beside it; the next start takes it in");
-        }
+        let outcome = async {
+            let mut transaction = writer.begin().await?;
+            let value = work(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(value)
+        };
+        let refused = match outcome.await {
+            Ok(value) => return Ok(value),
+            Err(refused) => refused,
+        };
+        writer.failed().await;
+        Err(match refused {
+            Refused::Apply(error) => error,
+            Refused::Sqlite(error) => failed(error).into(),
+        })
     }
 }
 
-async fn prepare(connection: &mut SqliteConnection) -> Result<(), ReadModelError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    if is_empty(&mut transaction).await? {
-        sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await.map_err(failed)?;
-        let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};");
-        sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(failed)?;
-    }
-    transaction.commit().await.map_err(failed)
+/// Why a transaction is not committed.
+enum Refused {
+    Apply(ApplyError),
+    Sqlite(sqlx::Error),
 }
 
-/// Whether nothing is in the file yet; an error where what is in it is not ours.
-async fn is_empty(connection: &mut SqliteConnection) -> Result<bool, ReadModelError> {
-    let row = sqlx::query(
-        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), \
-         (SELECT count(*) FROM sqlite_schema)",
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(failed)?;
-    match (row.get::<i64, _>(0), row.get::<i64, _>(1), row.get::<i64, _>(2)) {
-        (0, 0, 0) => Ok(true),
-        (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(false),
-        (APPLICATION_ID, other, _) => Err(ReadModelError::Damaged(format!(
-            "its schema has version {other}, this postkey knows {SCHEMA_VERSION}: use the postkey that wrote it"
-        ))),
-        _ => Err(ReadModelError::Damaged("the file is not a read model of postkey".to_owned())),
+impl From<sqlx::Error> for Refused {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sqlite(error)
     }
 }
 
 fn number(position: Position) -> Result<i64, ReadModelError> {
-    i64::try_from(position.get()).map_err(unavailable)
+    i64::try_from(position.get()).map_err(|_| row::damaged("a position that SQLite can't count to"))
 }
 
 #[async_trait]
@@ -227,55 +225,51 @@ impl ReadModelWriter for SqliteReadModel {
     }
 
     async fn apply(&self, generation: Generation, batch: &Batch, from: Option<&Applied>) -> Result<(), ApplyError> {
-        let mut writer = self.writer.lock().await;
-        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        // Dropping the transaction, on any return but the last, rolls it back before the connection's next use.
-        let moved = sqlx::query(
-            "UPDATE generation SET log = $1, position = $2, leaf = $3, frontier = $4 \
-             WHERE generation = $5 AND position = $6 AND log IS $7",
-        )
-        .bind(batch.to.log.as_bytes().to_vec())
-        .bind(number(batch.to.position)?)
-        .bind(batch.to.leaf.map(|leaf| leaf.0.to_vec()))
-        .bind(batch.to.frontier.to_bytes())
-        .bind(generation.0)
-        .bind(number(from.map_or(Position::START, |from| from.position))?)
-        .bind(from.map(|from| from.log.as_bytes().to_vec()))
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        if moved.rows_affected() != 1 {
-            return Err(ApplyError::Moved);
-        }
-        if !batch.erased.is_empty() {
-            sqlx::query(
-                "DELETE FROM mailbox_user WHERE generation = $1 AND user IN (SELECT unhex(value) FROM json_each($2))",
+        let (to, expected) = (number(batch.to.position)?, number(from.map_or(Position::START, |from| from.position))?);
+        self.write(async |transaction| {
+            let moved = sqlx::query(
+                "UPDATE generation SET log = $1, position = $2, leaf = $3, frontier = $4 \
+                 WHERE generation = $5 AND position = $6 AND log IS $7",
             )
+            .bind(batch.to.log.as_bytes().to_vec())
+            .bind(to)
+            .bind(batch.to.leaf.map(|leaf| leaf.0.to_vec()))
+            .bind(batch.to.frontier.to_bytes())
             .bind(generation.0)
-            .bind(ids_json(batch.erased.iter().map(UserId::as_bytes)))
+            .bind(expected)
+            .bind(from.map(|from| from.log.as_bytes().to_vec()))
             .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        }
-        let upserts = [
-            (&SQL.upsert_services, batch.services.iter().map(service_json).collect::<Vec<_>>()),
-            (&SQL.upsert_users, batch.users.iter().map(user_json).collect()),
-        ];
-        for (sql, rows) in upserts {
-            if rows.is_empty() {
-                continue;
+            .await?;
+            if moved.rows_affected() != 1 {
+                return Err(Refused::Apply(ApplyError::Moved));
             }
-            let upserted = sqlx::query(AssertSqlSafe(sql.as_str()))
+            if !batch.erased.is_empty() {
+                sqlx::query(
+                    "DELETE FROM mailbox_user WHERE generation = $1 AND user IN (SELECT unhex(value) FROM json_each($2))",
+                )
                 .bind(generation.0)
-                .bind(Value::from(rows).to_string())
+                .bind(ids_json(batch.erased.iter().map(UserId::as_bytes)))
                 .execute(&mut *transaction)
-                .await;
-            upserted.map_err(|error| match error.as_database_error() {
-                Some(error) if error.is_unique_violation() => ApplyError::AddressTwice,
-                _ => failed(error).into(),
-            })?;
-        }
-        Ok(transaction.commit().await.map_err(failed)?)
+                .await?;
+            }
+            let upserts = [
+                (&SQL.upsert_services, batch.services.iter().map(service_json).collect::<Vec<_>>()),
+                (&SQL.upsert_users, batch.users.iter().map(user_json).collect()),
+            ];
+            for (sql, rows) in upserts.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+                let upserted = sqlx::query(AssertSqlSafe(sql.as_str()))
+                    .bind(generation.0)
+                    .bind(Value::from(rows).to_string())
+                    .execute(&mut *transaction)
+                    .await;
+                upserted.map_err(|error| match error.as_database_error() {
+                    Some(error) if error.is_unique_violation() => Refused::Apply(ApplyError::AddressTwice),
+                    _ => error.into(),
+                })?;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -314,24 +308,21 @@ impl Generations for SqliteReadModel {
         Ok(Generation(live))
     }
 
-    async fn begin(&self) -> Result<Generation, ReadModelError> {
-        let mut writer = self.writer.lock().await;
-        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        for sql in [
-            "DELETE FROM mailbox_user WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
-            "DELETE FROM service WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
-            "DELETE FROM generation WHERE live = 0",
-        ] {
-            sqlx::query(sql).execute(&mut *transaction).await.map_err(failed)?;
-        }
-        let next: i64 = sqlx::query_scalar(
-            "INSERT INTO generation (generation) SELECT max(generation) + 1 FROM generation RETURNING generation",
-        )
-        .fetch_one(&mut *transaction)
+    async fn begin(&self) -> Result<Generation, ApplyError> {
+        self.write(async |transaction| {
+            for sql in [
+                "DELETE FROM mailbox_user WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
+                "DELETE FROM service WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
+                "DELETE FROM generation WHERE live = 0",
+            ] {
+                sqlx::query(sql).execute(&mut *transaction).await?;
+            }
+            let next = sqlx::query_scalar(
+                "INSERT INTO generation (generation) SELECT max(generation) + 1 FROM generation RETURNING generation",
+            );
+            Ok(Generation(next.fetch_one(&mut *transaction).await?))
+        })
         .await
-        .map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(Generation(next))
     }
 
     async fn differences(&self, one: Generation, other: Generation, limit: u32) -> Result<Vec<String>, ReadModelError> {
@@ -354,34 +345,33 @@ impl Generations for SqliteReadModel {
     }
 
     async fn swap(&self, live: Generation, next: Generation, force: bool) -> Result<(), ApplyError> {
-        let mut writer = self.writer.lock().await;
-        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let dropped = sqlx::query(
-            "DELETE FROM generation WHERE generation = $1 AND live = 1 AND \
-             ($3 OR (log, position, frontier) IS (SELECT log, position, frontier FROM generation WHERE generation = $2))",
-        )
-        .bind(live.0)
-        .bind(next.0)
-        .bind(force)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        if dropped.rows_affected() != 1 {
-            return Err(ApplyError::Moved);
-        }
-        let raised = sqlx::query("UPDATE generation SET live = 1 WHERE generation = $1 AND generation <> $2")
-            .bind(next.0)
+        self.write(async |transaction| {
+            let dropped = sqlx::query(
+                "DELETE FROM generation WHERE generation = $1 AND live = 1 AND \
+                 ($3 OR (log, position, frontier) IS (SELECT log, position, frontier FROM generation WHERE generation = $2))",
+            )
             .bind(live.0)
+            .bind(next.0)
+            .bind(force)
             .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        if raised.rows_affected() != 1 {
-            return Err(ApplyError::Moved);
-        }
-        for sql in ["DELETE FROM mailbox_user WHERE generation = $1", "DELETE FROM service WHERE generation = $1"] {
-            sqlx::query(sql).bind(live.0).execute(&mut *transaction).await.map_err(failed)?;
-        }
-        Ok(transaction.commit().await.map_err(failed)?)
+            .await?;
+            if dropped.rows_affected() != 1 {
+                return Err(Refused::Apply(ApplyError::Moved));
+            }
+            let raised = sqlx::query("UPDATE generation SET live = 1 WHERE generation = $1 AND generation <> $2")
+                .bind(next.0)
+                .bind(live.0)
+                .execute(&mut *transaction)
+                .await?;
+            if raised.rows_affected() != 1 {
+                return Err(Refused::Apply(ApplyError::Moved));
+            }
+            for sql in ["DELETE FROM mailbox_user WHERE generation = $1", "DELETE FROM service WHERE generation = $1"] {
+                sqlx::query(sql).bind(live.0).execute(&mut *transaction).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 

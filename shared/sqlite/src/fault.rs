@@ -1,0 +1,66 @@
+//! What an error of SQLite means to whoever meets it.
+
+use std::io;
+
+/// The kinds of failure that callers act on differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The file is a database, and damaged; or a value is not of its column's type.
+    Damaged,
+    /// The file is no database.
+    NotADatabase,
+    /// There is no space left.
+    Full,
+    /// The system does not let us.
+    Denied,
+    /// Another process holds a lock.
+    Locked,
+    /// Anything else.
+    Other,
+}
+
+/// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>): the low byte of the extended ones.
+const PERM: i32 = 3;
+const BUSY: i32 = 5;
+const READONLY: i32 = 8;
+const CORRUPT: i32 = 11;
+const FULL: i32 = 13;
+const NOTADB: i32 = 26;
+/// The extended code for a `-shm` file that can't grow, which it could if there were space.
+const IOERR_SHMSIZE: i32 = 4874;
+
+/// What kind of failure an error is.
+pub fn fault(error: &sqlx::Error) -> Fault {
+    match error {
+        sqlx::Error::Database(error) => match error.code().and_then(|code| code.parse::<i32>().ok()) {
+            Some(IOERR_SHMSIZE) => Fault::Full,
+            code => match code.map(|code| code & 0xff) {
+                Some(CORRUPT) => Fault::Damaged,
+                Some(NOTADB) => Fault::NotADatabase,
+                Some(FULL) => Fault::Full,
+                Some(PERM | READONLY) => Fault::Denied,
+                Some(BUSY) => Fault::Locked,
+                _ => Fault::Other,
+            },
+        },
+        sqlx::Error::Io(error) => match error.kind() {
+            io::ErrorKind::PermissionDenied => Fault::Denied,
+            io::ErrorKind::StorageFull => Fault::Full,
+            _ => Fault::Other,
+        },
+        // A column that isn't what the schema says it is, and a row that is always there and is not.
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => Fault::Damaged,
+        _ => Fault::Other,
+    }
+}
+
+/// An error in words for an operator. A value that was of another type is left out: it may be anything.
+pub fn said(error: &sqlx::Error) -> String {
+    match (fault(error), error) {
+        (Fault::Full, _) => "the disk is full: make room on it".to_owned(),
+        (Fault::Denied, _) => "permission denied: the file and its folder must be writable by this user".to_owned(),
+        (Fault::Damaged, sqlx::Error::Database(_)) => error.to_string(),
+        (Fault::Damaged, _) => "a row is missing, or holds a value of another type".to_owned(),
+        _ => error.to_string(),
+    }
+}
