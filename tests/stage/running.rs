@@ -114,9 +114,11 @@ impl Finished {
     #[track_caller]
     pub fn failed_in_one_line(self) -> String {
         assert!(matches!(self.code, Some(1 | 2)), "exit code 1 or 2: {self:#?}");
-        let (line, rest) = self.stderr.split_once('\n').unwrap_or((&self.stderr, "no end of line"));
-        assert!(rest.is_empty() && line.len() > 10 && line.len() < 500, "one line that says what to do: {self:#?}");
+        // Lines of the log, which begin with their instant, are not what the person is told.
+        let told: Vec<_> = self.stderr.lines().filter(|line| !line.starts_with("20")).collect();
+        let [line] = told.as_slice() else { panic!("one line that says what to do: {self:#?}") };
+        assert!(line.len() > 10 && line.len() < 500, "one line that says what to do: {self:#?}");
         assert!(!line.contains("panicked") && !line.contains("Error {"), "words for a person: {line}");
-        line.to_owned()
+        (*line).to_owned()
     }
 }

@@ -116,6 +116,15 @@ impl Writes {
 /// # Errors
 /// Where the listener fails. What happens later shows in its health.
 pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -> Result<(), Stopped> {
+    let entropy = Arc::clone(&parts.entropy);
+    let router = start(parts, &stop);
+    let served = serve(router, entropy, listener, stop.clone()).await;
+    stop.cancel();
+    Ok(served?)
+}
+
+/// Puts the service together, its tasks running until `stop`.
+pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
     let guard = LedgerGuard::new(parts.health.check("log"));
     let writes = Writes { health: parts.health.check("writes"), failed: Arc::default() };
     writes.health.green();
@@ -141,15 +150,12 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
         hasher: parts.hasher,
         clients: parts.clients,
         clock: parts.clock,
-        entropy: Arc::clone(&parts.entropy),
+        entropy: parts.entropy,
         writes: writes.clone(),
         clock_check,
     };
     tokio::spawn(probe(Probed { log: parts.log, guard, writes, vault: parts.vault, keys }, stop.clone()));
-    let router = routes().with_state(app).merge(health_routes(parts.health));
-    let served = serve(router, parts.entropy, listener, stop.clone()).await;
-    stop.cancel();
-    Ok(served?)
+    routes().with_state(app).merge(health_routes(parts.health))
 }
 
 /// What is asked now and then, while nobody else asks.

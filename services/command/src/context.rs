@@ -138,6 +138,14 @@ impl<T: Asked, const N: usize> Ask<T, N> {
         Fingerprint::of(T::KIND, &path, &form.0)
     }
 
+    /// Refuses a revision where there can be none: of what is yet to be made.
+    pub fn expects_nothing(&self) -> Result<(), Problem> {
+        match self.headers.if_match {
+            None => Ok(()),
+            Some(_) => Err(Problem::new(Code::StaleRevision).with_detail("what is yet to be made has no revision")),
+        }
+    }
+
     /// The revision that the caller insists on.
     pub fn expected(&self) -> Option<Position> {
         self.headers.if_match.map(Position::new)

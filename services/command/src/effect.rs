@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::Position;
-use event_log::{EventLog, Scope};
-use postkey_http::{Clock, HealthCheck, PositionClient};
+use event_log::{EventLog, ReadError, Scope};
+use postkey_http::{ClientError, Clock, HealthCheck, PositionClient};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a service that has just started waits to hear from the projection whether its log is the one that it knows.
 const FIRST_CONTACT: Duration = Duration::from_secs(5);
+/// How long a command waits for a projection that is there but can't tell yet: one that is starting soon can.
+const SECOND_THOUGHT: Duration = Duration::from_secs(2);
 
 /// What is known of the projection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,6 +30,8 @@ struct Known {
     position: Position,
     /// Whether it has answered once, or has been waited for long enough.
     met: bool,
+    /// Whether it is there, but it is not known yet that the log comes as far as what it has applied.
+    unchecked: bool,
 }
 
 /// The projection, as far as the command service needs it.
@@ -63,10 +67,13 @@ impl Projection {
     }
 
     /// Waits, shortly after the start only, until the projection was heard. It knows how far the log once had come, so a
-    /// log that was rolled back is found before anything is appended to it.
-    pub async fn met(&self) {
+    /// log that was rolled back is found before anything is appended to it. False as long as that can't be told.
+    pub async fn met(&self) -> bool {
         let mut known = self.known.clone();
-        let _ = known.wait_for(|known| known.met).await;
+        if known.wait_for(|known| known.met || known.unchecked).await.is_ok_and(|known| known.met) {
+            return true;
+        }
+        timeout(SECOND_THOUGHT, known.wait_for(|known| known.met)).await.is_ok_and(|met| met.is_ok())
     }
 
     /// Waits until lookups see `position`; the instant at which that was known, or none within `wait`.
@@ -84,44 +91,112 @@ impl Follower {
     async fn run(self) {
         let begun = tokio::time::Instant::now();
         let mut pause = FIRST_PAUSE;
+        let mut told = None;
         loop {
             let next = self.known.borrow().position.next();
             let wait = if self.known.borrow().met { LONG_POLL } else { Duration::ZERO };
-            match self.client.position(next.get(), wait).await {
-                Ok(answer) => {
-                    pause = FIRST_PAUSE;
-                    self.heard(LogId::new(answer.log), Position::new(answer.position)).await;
+            let sent = tokio::time::Instant::now();
+            let asked = self.client.position(next.get(), wait).await;
+            let early = sent.elapsed() < wait / 2;
+            let failed = asked.is_err();
+            match asked {
+                Ok(answer) => told = Some((LogId::new(answer.log), Position::new(answer.position))),
+                Err(error @ ClientError::LogCorrupt { .. }) => {
+                    // It knows what it has applied, and this log is not it.
+                    self.guard.trip(format!("{error}; restore the log that the read model was built from"));
+                    self.known.send_modify(|known| (known.met, known.unchecked) = (true, false));
                 }
                 Err(error) => {
                     self.health.yellow(format!("{error}; changes are stored, and answered 202 until it does"));
-                    if begun.elapsed() > FIRST_CONTACT {
-                        self.known.send_if_modified(|known| !std::mem::replace(&mut known.met, true));
+                    match error {
+                        ClientError::LogCorrupt { .. } => self.unsound(error.to_string()),
+                        // It is there, and can't vouch for a position yet.
+                        ClientError::NotReady { .. } => self.known.send_modify(|known| known.unchecked = true),
+                        _ if begun.elapsed() > FIRST_CONTACT && told.is_none() => {
+                            self.known.send_modify(|known| (known.met, known.unchecked) = (true, false));
+                        }
+                        _ => {}
                     }
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
+            }
+            let unchecked = match told {
+                Some((log, position)) => !self.heard(log, position).await,
+                None => false,
+            };
+            if !unchecked {
+                told = None;
+            }
+            // A projection that has stopped for good holds no answer back, and has nothing new.
+            let nothing_new = early && self.known.borrow().position < next;
+            if failed || unchecked || nothing_new {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            } else {
+                pause = FIRST_PAUSE;
             }
         }
     }
 
-    async fn heard(&self, log: LogId, position: Position) {
+    /// Takes over what the projection says; false where it can't be held against the log yet.
+    async fn heard(&self, log: LogId, position: Position) -> bool {
+        match self.checked(log, position).await {
+            Checked::Sound => {
+                self.health.green();
+                self.known.send_modify(|known| {
+                    *known = Known { position: known.position.max(position), met: true, unchecked: false };
+                });
+                true
+            }
+            Checked::Unsound(what) => {
+                self.unsound(what);
+                true
+            }
+            Checked::NotYet => {
+                self.health.yellow("it has applied more than is known of the log, which can't be asked now");
+                self.known.send_modify(|known| known.unchecked = true);
+                false
+            }
+        }
+    }
+
+    /// What such a projection has applied is not what stands in this log: that puts nothing in force.
+    fn unsound(&self, what: String) {
+        self.guard.trip(what);
+        self.known.send_modify(|known| (known.met, known.unchecked) = (true, false));
+    }
+
+    async fn checked(&self, log: LogId, position: Position) -> Checked {
         if log != self.log.id() {
-            self.guard.trip(format!(
+            return Checked::Unsound(format!(
                 "the projection follows log {log}, but this is log {}: bring the two together that belong together",
                 self.log.id()
             ));
-        } else if position > self.log.seen()
-            && let Ok(head) = self.log.head(Scope::All).await
-            && position > head.position
-        {
-            self.guard.trip(format!(
+        }
+        if position <= self.log.seen() {
+            return Checked::Sound;
+        }
+        match self.log.head(Scope::All).await {
+            Ok(head) if position > head.position => Checked::Unsound(format!(
                 "the log ends at position {}, but the projection has applied position {position}: the log was rolled \
                  back; restore it",
                 head.position
-            ));
-        } else {
-            self.health.green();
+            )),
+            Ok(_) => Checked::Sound,
+            Err(ReadError::Corrupt(corrupt)) => Checked::Unsound(corrupt.to_string()),
+            Err(ReadError::Unavailable(_)) => Checked::NotYet,
         }
-        self.known.send_modify(|known| *known = Known { position: known.position.max(position), met: true });
     }
 }
+
+/// What the log says of the position that the projection has applied.
+enum Checked {
+    /// It comes as far.
+    Sound,
+    /// It is another one, or does not come as far.
+    Unsound(String),
+    /// It can't be asked now.
+    NotYet,
+}
+
+#[cfg(test)]
+mod tests;

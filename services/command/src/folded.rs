@@ -59,3 +59,6 @@ impl Folded {
         Ok(Self { state, last: Some(opened.link), at: Some(change.at), seen })
     }
 }
+
+#[cfg(test)]
+mod tests;

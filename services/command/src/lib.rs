@@ -16,5 +16,8 @@ mod receipt;
 mod routes;
 mod services;
 
+#[cfg(test)]
+mod staged;
+
 pub use app::{Parts, Stopped, run};
 pub use effect::Projection;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use credential::{Password, Personal};
+use credential::{Password, Personal, ViolationCode};
 use domain::{
     Command, CredentialHash, EmailService, Event, KeyId, NewCredential, Person, Position, Rejection, Sealed, ServiceId,
     UserId,
@@ -106,7 +106,9 @@ pub async fn handle<T: Asked, const N: usize, M: Make>(
     make: &M,
 ) -> Result<Receipt, Problem> {
     app.guard.check()?;
-    app.projection.met().await;
+    if !app.projection.met().await {
+        return Err(Problem::new(Code::LogUnavailable));
+    }
     app.guard.check()?;
     let slot = app.services.slot(plan.service).await?;
     let outcome = Handling { app, ask, slot: &slot, plan, password: None, hashed: None }.run(make).await?;
@@ -133,19 +135,45 @@ enum Attempt {
     Superseded,
 }
 
+/// Why a command can't be prepared.
+enum Unprepared {
+    /// By what is known of the service: a newer state may allow it.
+    ByState(Problem),
+    /// Whatever the state.
+    Anyway(Problem),
+}
+
+impl From<Problem> for Unprepared {
+    fn from(problem: Problem) -> Self {
+        Self::Anyway(problem)
+    }
+}
+
 impl<T: Asked, const N: usize> Handling<'_, T, N> {
     async fn run<M: Make>(mut self, make: &M) -> Result<Outcome, Problem> {
-        self.own()?;
-        if let Some(position) = self.seen() {
-            return self.repeated(position).await;
-        }
+        // Whether the state at hand is as new as the request.
+        let mut newest = false;
         for _ in 0..PREPARATIONS {
-            let credential = self.credential(make).await?;
+            self.own()?;
+            if let Some(position) = self.seen() {
+                return self.repeated(position).await;
+            }
+            let credential = match self.credential(make).await {
+                Ok(credential) => credential,
+                // Nobody is refused by an old state.
+                Err(Unprepared::ByState(_)) if !newest => {
+                    self.catch_up().await?;
+                    newest = true;
+                    continue;
+                }
+                Err(Unprepared::ByState(problem) | Unprepared::Anyway(problem)) => return Err(problem),
+            };
             let credential_key = credential.as_ref().map(|credential| credential.key);
             let command = make.command(credential)?;
             self.store_keys().await?;
-            if let Attempt::Done(outcome) = self.decide_and_append(&command, credential_key).await? {
-                return Ok(outcome);
+            match self.decide_and_append(&command, credential_key).await? {
+                Attempt::Done(outcome) => return Ok(outcome),
+                Attempt::Superseded => newest = true,
             }
         }
         Err(Problem::new(Code::Overloaded).with_detail("the user is being changed faster than this could be prepared"))
@@ -181,34 +209,28 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
     }
 
     /// Judges the password with its user's names, and hashes it; both again only where they must be.
-    async fn credential<M: Make>(&mut self, make: &M) -> Result<Option<NewCredential>, Problem> {
+    async fn credential<M: Make>(&mut self, make: &M) -> Result<Option<NewCredential>, Unprepared> {
         if self.plan.password.is_none() && self.password.is_none() {
             return Ok(None);
         }
         let known = make.person(&self.slot.folded().state);
-        let person = match known {
-            Ok(person) => person,
-            // Nobody is refused by an old state.
-            Err(_) => {
-                self.catch_up().await?;
-                make.person(&self.slot.folded().state).map_err(problem)?
-            }
-        };
-        let Some(person) = person else { return Err(Problem::internal()) };
+        let person = known.map_err(|rejection| Unprepared::ByState(problem(rejection)))?;
+        let Some(person) = person else { return Err(Problem::internal().into()) };
         let personal = Personal::from(&person);
         let (app, policy) = (self.app, &self.app.policy);
-        let password = match (self.plan.password.take(), &self.password) {
-            (Some(given), _) => {
-                let judged = app.hasher.parse(given, policy, Some(&personal)).await.map_err(overloaded)?;
-                Arc::new(judged.map_err(|violations| weak(&violations))?)
-            }
-            (None, Some(password)) => {
+        let password = match (&self.plan.password, &self.password) {
+            (_, Some(password)) => {
                 let judged = app.hasher.check_personal(password, policy, &personal).await.map_err(overloaded)?;
-                judged.map_err(|violations| weak(&violations))?;
+                judged.map_err(|violations| refused(&violations))?;
                 Arc::clone(password)
+            }
+            (Some(given), None) => {
+                let judged = app.hasher.parse(given.clone(), policy, Some(&personal)).await.map_err(overloaded)?;
+                Arc::new(judged.map_err(|violations| refused(&violations))?)
             }
             (None, None) => return Ok(None),
         };
+        self.plan.password = None;
         self.password = Some(Arc::clone(&password));
         if self.hashed.is_none() {
             let mut salt = [0; credential::SALT_BYTES];
@@ -285,6 +307,8 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
     /// Writes the entry; `None` on a conflict.
     async fn append(&self, events: Vec<Event>, credential: Option<KeyId>) -> Result<Option<Outcome>, Problem> {
         let (app, slot) = (self.app, self.slot);
+        // It waited for its turn, or for its password's hash: the log may have been found out meanwhile.
+        app.guard.check()?;
         let names = events.iter().map(Event::name).collect();
         let expected = slot.folded().position();
         let change = self.change(events, credential)?;
@@ -396,6 +420,15 @@ fn problem(rejection: Rejection) -> Problem {
     Problem::new(code).with_detail(rejection.to_string())
 }
 
+/// What comes of a password that breaks rules: some of them depend on its user's names.
+fn refused(violations: &[credential::Violation]) -> Unprepared {
+    let by_state = |violation: &credential::Violation| {
+        matches!(violation.code, ViolationCode::ContainsPersonal | ViolationCode::TooGuessable)
+    };
+    let problem = weak(violations);
+    if violations.iter().any(by_state) { Unprepared::ByState(problem) } else { Unprepared::Anyway(problem) }
+}
+
 /// What a caller is told of a password that breaks rules.
 pub fn weak(violations: &[credential::Violation]) -> Problem {
     let shown =
@@ -412,3 +445,6 @@ pub fn overloaded(overloaded: credential::Overloaded) -> Problem {
 pub fn drawn_id(app: &App) -> Uuid {
     uuid_v7(&*app.clock, &*app.entropy)
 }
+
+#[cfg(test)]
+mod tests;

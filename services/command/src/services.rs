@@ -227,3 +227,6 @@ impl Services {
         Problem::new(Code::LogCorrupt)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,12 @@ impl Folder {
                         self.0.display()
                     )));
                 }
-                fs::set_permissions(&self.0, Permissions::from_mode(0o700)).map_err(named)
+                // Only ever closed to others: a folder that its owner made read-only stays so.
+                let mode = fs::metadata(&self.0).map_err(named)?.permissions().mode();
+                if mode & 0o077 == 0 {
+                    return Ok(());
+                }
+                fs::set_permissions(&self.0, Permissions::from_mode(mode & 0o700)).map_err(named)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => make_folder(&self.0),
             Err(error) => Err(named(error)),
@@ -131,9 +136,10 @@ impl Folder {
     }
 }
 
-/// What may be there before anything of ours is: our lock files, and what a file system puts into its root.
+/// What may be there before the keyring is: our lock files, a keyring that a crash has left unfinished, and what a file
+/// system puts into its root.
 fn is_nothing_yet(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "lock") || path.ends_with("lost+found")
+    path.extension().is_some_and(|extension| extension == "lock" || extension == "new") || path.ends_with("lost+found")
 }
 
 fn make_folder(path: &Path) -> Result<(), Failure> {
@@ -145,7 +151,12 @@ fn make_folder(path: &Path) -> Result<(), Failure> {
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let temporary = path.with_added_extension("new");
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        // What a crash has left there may be anybody's to read.
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(content)?;
         file.write_all(b"\n")?;
         file.sync_all()?;

@@ -1,17 +1,21 @@
 //! `postkey rebuild`: the read model anew from the log, while no projection service runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use clap::Args;
+use domain::Position;
 use indicatif::{ProgressBar, ProgressStyle};
+use postkey_projection::read_model::{ReadModelError, SqliteReadModel};
+use postkey_projection::{RebuildError, RebuildReport};
 
 use crate::args::{KeyArgs, SqliteUrl};
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::journal::print;
 use crate::locks;
-use crate::services::{Stores, open_read_model};
+use crate::services::Stores;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -52,25 +56,68 @@ pub async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
         };
     let _lock = locks::take(read_model.folder(), "projection.lock")?;
     let stores = Stores::open_to_read(&log, &KeyArgs { keys, keyring_file }).await?;
-    let model = open_read_model(&read_model).await?;
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {per_sec}, {eta} left").map_err(Failure::failed)?,
-    );
-    let report = postkey_projection::rebuild(
-        Arc::clone(&stores.log),
-        stores.vault.clone(),
-        model.clone(),
-        model.clone(),
-        |at, head| {
-            bar.set_length(head.get());
-            bar.set_position(at.get());
-        },
-    )
-    .await;
-    bar.finish_and_clear();
+    let outcome = match rows_anew(&stores, read_model.path()).await {
+        Err(Unable::Damaged(what)) => {
+            let aside = set_aside(read_model.path())?;
+            print(format_args!("the old rows can't be read ({what}); they are kept as {}", aside.display()))?;
+            rows_anew(&stores, read_model.path()).await
+        }
+        outcome => outcome,
+    };
     stores.close().await;
+    match outcome {
+        Ok(report) => say(report),
+        Err(Unable::Damaged(what)) => Err(Failure::failed(what)),
+        Err(Unable::Failed(failure)) => Err(failure),
+    }
+}
+
+/// Why there are no new rows.
+enum Unable {
+    /// The old ones can't even be opened, or are broken deeper than a row.
+    Damaged(String),
+    Failed(Failure),
+}
+
+async fn rows_anew(stores: &Stores, path: &Path) -> Result<RebuildReport, Unable> {
+    let opened = SqliteReadModel::open(path).await.map_err(|error| match error {
+        ReadModelError::Damaged(what) => Unable::Damaged(what),
+        other => Unable::Failed(other.into()),
+    });
+    let model = Arc::new(opened?);
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {per_sec}, {eta} left") {
+        bar.set_style(style);
+    }
+    let step = |at: Position, head: Position| {
+        bar.set_length(head.get());
+        bar.set_position(at.get());
+    };
+    let (log, vault) = (Arc::clone(&stores.log), stores.vault.clone());
+    let rebuilt = postkey_projection::rebuild(log, vault, model.clone(), model.clone(), step).await;
+    bar.finish_and_clear();
     model.close().await;
-    let report = report?;
+    rebuilt.map_err(|error| match error {
+        RebuildError::Damaged(what) => Unable::Damaged(what),
+        other => Unable::Failed(other.into()),
+    })
+}
+
+/// Gives a read model that can't be read another name, and what SQLite keeps beside it too; nothing is deleted.
+fn set_aside(path: &Path) -> Result<PathBuf, Failure> {
+    let name = |n: u32| path.with_added_extension(format!("aside-{n}"));
+    let aside = (1..).map(name).find(|aside| !aside.exists()).unwrap_or_else(|| name(0));
+    for suffix in ["-wal", "-shm", ""] {
+        let beside = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+        match fs::rename(beside(path), beside(&aside)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Failure::io(&beside(path), &error)),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
+
+fn say(report: RebuildReport) -> Result<(), Failure> {
     match report.differences {
         None => print(format_args!("the old rows could not be compared: they stood at no position of this log"))?,
         Some(rows) if rows.is_empty() => print(format_args!("the old rows were as the log has them"))?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use credential::{Hasher, HasherConfig};
 use domain::Position;
-use event_log::{EventLog, OpenError, Scope, SqliteStore};
+use event_log::{AppendError, EventLog, LogStore, OpenError, Scope, SqliteStore};
 use futures::TryStreamExt;
 use keys::{Keyring, SqliteKeyStore, Vault};
 use postkey_http::{Clients, Clock, EntropyRng, Health, uuid_v4, uuid_v7};
@@ -18,6 +18,9 @@ use wire::{Body, By, Change, CommandId, EntryId, LogId, OpenError as EntryError,
 use crate::args::{KeyArgs, SqliteUrl};
 use crate::edges::{SystemClock, SystemEntropy};
 use crate::failure::Failure;
+
+/// How long the first entry of a log may take.
+const FIRST_ENTRY_WITHIN: Duration = Duration::from_secs(2);
 
 /// The log and the keys that open it.
 pub struct Stores {
@@ -48,7 +51,7 @@ impl Stores {
             if used {
                 let path = log.path().display();
                 return Err(Failure::failed(format!(
-                    "{path} is missing, but what was made from it is there: restore the log; a new one would fork history"
+                    "{path} is missing or empty, but what was made from it is there: restore the log; a new one would fork history"
                 )));
             }
             SqliteStore::create(log.path(), LogId::new(uuid_v4(&SystemEntropy))).await?
@@ -73,7 +76,7 @@ impl Stores {
 
     fn of(store: SqliteStore, keys: Arc<SqliteKeyStore>, keyring: Arc<Keyring>) -> Self {
         let store = Arc::new(store);
-        let log = Arc::new(EventLog::new(Arc::clone(&store) as Arc<dyn event_log::LogStore>, store.log()));
+        let log = Arc::new(EventLog::new(Arc::clone(&store) as Arc<dyn LogStore>, store.log()));
         Self { store, log, vault: Vault::new(keys, keyring) }
     }
 
@@ -99,8 +102,16 @@ impl Stores {
         let mut rng = EntropyRng::new(Arc::new(SystemEntropy));
         let macs = self.vault.keyring().macs();
         let entry = seal(&change, self.log.id(), &keys::Keys::default(), macs.present(), &mut rng)?;
-        self.log.append(&entry, Position::START).await?;
-        Ok(())
+        // Nobody waits for it but the person who starts it: sooner told than tried for long.
+        let log = EventLog::new(Arc::clone(&self.store) as Arc<dyn LogStore>, self.log.id())
+            .with_deadline(FIRST_ENTRY_WITHIN);
+        match log.append(&entry, Position::START).await {
+            Ok(_) => Ok(()),
+            Err(AppendError::Unavailable) => {
+                Err(Failure::failed("the log's first entry could not be written: is the disk full?"))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Checks by the first entry that log and keyring belong together.

@@ -91,6 +91,20 @@ pub struct Service {
     pub revision: Position,
 }
 
+impl Service {
+    /// Refuses where the caller insists on another revision than the present one.
+    pub(crate) fn expect(&self, given: Option<Position>) -> Result<(), Rejection> {
+        expect(self.revision, given)
+    }
+}
+
+fn expect(current: Position, given: Option<Position>) -> Result<(), Rejection> {
+    match given.filter(|given| *given != current) {
+        Some(given) => Err(Rejection::StaleRevision { given, current }),
+        None => Ok(()),
+    }
+}
+
 /// A user's part of the state: one row of the read model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -107,6 +121,11 @@ pub struct User {
 }
 
 impl User {
+    /// Refuses where the caller insists on another revision than the present one.
+    pub(crate) fn expect(&self, given: Option<Position>) -> Result<(), Rejection> {
+        expect(self.revision, given)
+    }
+
     /// What the user takes of the plan.
     pub fn usage(&self) -> Usage {
         match self.state {

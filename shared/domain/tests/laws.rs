@@ -125,10 +125,10 @@ impl Draw {
                 credential: credential(3000 + step, now(state, user(id))),
             }
             .decide(state),
-            Self::Suspend(id) => SuspendUser { user: user(id) }.decide(state),
-            Self::Reactivate(id) => ReactivateUser { user: user(id) }.decide(state),
-            Self::Remove(id) => RemoveUser { user: user(id) }.decide(state),
-            Self::Erase(id) => EraseUser { user: user(id) }.decide(state),
+            Self::Suspend(id) => SuspendUser { user: user(id), expected: None }.decide(state),
+            Self::Reactivate(id) => ReactivateUser { user: user(id), expected: None }.decide(state),
+            Self::Remove(id) => RemoveUser { user: user(id), expected: None }.decide(state),
+            Self::Erase(id) => EraseUser { user: user(id), expected: None }.decide(state),
         }
     }
 }

@@ -11,6 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::Code;
+
 /// How long a service may take to be reached.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long it may take to answer, beyond what it was asked to wait.
@@ -53,6 +55,20 @@ pub enum ClientError {
         url: String,
         /// 401 or 403.
         status: u16,
+    },
+    /// It says that its log is not the one that its rows were built from, or can't be read.
+    #[error("{url} finds the log corrupt: its /healthz says why")]
+    LogCorrupt {
+        /// Who was asked.
+        url: String,
+    },
+    /// It can't say now.
+    #[error("{url} is not ready: {code}")]
+    NotReady {
+        /// Who was asked.
+        url: String,
+        /// The problem's code.
+        code: &'static str,
     },
     /// Nobody there, or too slow.
     #[error("{url} does not answer: {reason}")]
@@ -110,7 +126,7 @@ impl PositionClient {
 
     /// The position, asked of one service after the other until one answers. Each is asked to answer once it has
     /// applied `at_least`, or after `wait` with what it has. Where none answers, the error of the one that was asked
-    /// first; a refused token before any other, since a person must see to it.
+    /// first; a refused token or a corrupt log before any other, since a person must see to it.
     pub async fn position(&self, at_least: u64, wait: Duration) -> Result<PositionAnswer, ClientError> {
         let first = self.first.load(Ordering::Relaxed);
         let mut failure = None;
@@ -121,7 +137,7 @@ impl PositionClient {
                     self.first.store(at, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Err(error @ ClientError::Refused { .. }) => failure = Some(error),
+                Err(error @ (ClientError::Refused { .. } | ClientError::LogCorrupt { .. })) => failure = Some(error),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -143,7 +159,7 @@ impl PositionClient {
         let status = response.status();
         let strange = || ClientError::Strange { url: base.to_string(), status: status.as_u16() };
         match status {
-            StatusCode::OK => {}
+            StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 return Err(ClientError::Refused { url: base.to_string(), status: status.as_u16() });
             }
@@ -156,8 +172,23 @@ impl PositionClient {
                 return Err(strange());
             }
         }
-        serde_json::from_slice(&bytes).map_err(|_| strange())
+        if status == StatusCode::OK {
+            return serde_json::from_slice(&bytes).map_err(|_| strange());
+        }
+        let problem: ProblemCode = serde_json::from_slice(&bytes).map_err(|_| strange())?;
+        // Only a code that we know is repeated: a stranger's answer may hold anything.
+        match Code::ALL.iter().find(|code| code.as_str() == problem.code) {
+            Some(Code::LogCorrupt) => Err(ClientError::LogCorrupt { url: base.to_string() }),
+            Some(code) => Err(ClientError::NotReady { url: base.to_string(), code: code.as_str() }),
+            None => Err(strange()),
+        }
     }
+}
+
+/// What is read of a problem.
+#[derive(Deserialize)]
+struct ProblemCode {
+    code: String,
 }
 
 impl fmt::Debug for PositionClient {
@@ -227,7 +258,12 @@ mod tests {
             assert_eq!((at_least, wait), (7, 1));
             Ok::<_, Problem>(Json(ANSWER))
         };
-        let router = Router::new().route("/v1/position", get(answer)).with_state(Arc::new(Clients::fixed(file)));
+        let refusing = |code: Code| get(async move || Problem::new(code));
+        let router = Router::new()
+            .route("/v1/position", get(answer))
+            .route("/corrupt/v1/position", refusing(Code::LogCorrupt))
+            .route("/starting/v1/position", refusing(Code::CatchingUp))
+            .with_state(Arc::new(Clients::fixed(file)));
         let listener = listen("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -270,6 +306,16 @@ mod tests {
         let (url, _stop) = projection().await;
         let strange = ask(&[url + "/elsewhere"], "right").await.unwrap_err();
         assert!(matches!(strange, ClientError::Strange { status: 404, .. }), "{strange}");
+    }
+
+    #[tokio::test]
+    async fn a_corrupt_log_is_told_apart_from_a_service_that_is_starting() {
+        let (url, _stop) = projection().await;
+        let (corrupt, starting) = (url.clone() + "/corrupt", url + "/starting");
+        let told = ask(&[starting.clone(), corrupt, nobody().await], "right").await.unwrap_err();
+        assert!(matches!(told, ClientError::LogCorrupt { .. }), "{told}");
+        let told = ask(&[starting], "right").await.unwrap_err();
+        assert!(matches!(told, ClientError::NotReady { code: "catching_up", .. }), "{told}");
     }
 
     #[test]

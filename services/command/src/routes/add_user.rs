@@ -70,17 +70,20 @@ impl Make for Making<'_> {
 }
 
 pub async fn add_user(State(app): State<App>, ask: Ask<NewUser, 1>) -> Response {
-    let mut keys = Vec::new();
-    let profile_key = path::Plan::fresh_key(&app, &mut keys);
-    let user = UserId::new(drawn_id(&app));
-    let plan = path::Plan {
-        service: ServiceId::new(ask.ids[0]),
-        user: Some(user),
-        private: PrivateKey::Fresh(profile_key),
-        keys,
-        password: Some(ask.body.password.clone()),
-        fingerprint: ask.fingerprint(),
+    let result = async {
+        ask.expects_nothing()?;
+        let mut keys = Vec::new();
+        let profile_key = path::Plan::fresh_key(&app, &mut keys);
+        let user = UserId::new(drawn_id(&app));
+        let plan = path::Plan {
+            service: ServiceId::new(ask.ids[0]),
+            user: Some(user),
+            private: PrivateKey::Fresh(profile_key),
+            keys,
+            password: Some(ask.body.password.clone()),
+            fingerprint: ask.fingerprint(),
+        };
+        handle(&app, &ask, plan, &Making { asked: &ask.body, user, profile_key }).await
     };
-    let making = Making { asked: &ask.body, user, profile_key };
-    respond(&ask.key, StatusCode::CREATED, handle(&app, &ask, plan, &making).await)
+    respond(&ask.key, StatusCode::CREATED, result.await)
 }

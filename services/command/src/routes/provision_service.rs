@@ -60,6 +60,7 @@ impl Make for Making<'_> {
 
 pub async fn provision_service(State(app): State<App>, ask: Ask<Provision, 0>) -> Response {
     let result = async {
+        ask.expects_nothing()?;
         if !ask.tenancy.allows(&ask.body.customer) {
             return Err(Problem::forbidden("the service would be another customer's than this call is held to"));
         }

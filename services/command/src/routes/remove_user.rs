@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::{RemoveUser, UserId};
+use domain::{Position, RemoveUser, UserId};
 
 use super::state_change::{StateChange, WithReason, carry_out};
 use crate::app::App;
@@ -11,8 +11,8 @@ use crate::context::Ask;
 impl StateChange for RemoveUser {
     const KIND: &'static str = "RemoveUser";
 
-    fn of(user: UserId) -> Self {
-        Self { user }
+    fn of(user: UserId, expected: Option<Position>) -> Self {
+        Self { user, expected }
     }
 }
 

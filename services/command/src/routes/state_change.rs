@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::{Command, EmailService, NewCredential, Person, Rejection, UserId};
+use domain::{Command, EmailService, NewCredential, Person, Position, Rejection, UserId};
 use postkey_http::{Fields, FromFields, Problem, Reason, Role};
 
 use crate::app::App;
@@ -17,8 +17,8 @@ pub trait StateChange: Command {
     /// What the command is called in fingerprints. Never changed.
     const KIND: &'static str;
 
-    /// The command about this user.
-    fn of(user: UserId) -> Self;
+    /// The command about this user, at the revision that the caller insists on.
+    fn of(user: UserId, expected: Option<Position>) -> Self;
 }
 
 /// The body of such a command. The header `Postkey-Reason` says the same for calls without one.
@@ -45,6 +45,7 @@ impl<C: StateChange> Asked for WithReason<C> {
 
 struct Making<C> {
     user: UserId,
+    expected: Option<Position>,
     command: PhantomData<C>,
 }
 
@@ -56,14 +57,14 @@ impl<C: StateChange> Make for Making<C> {
     }
 
     fn command(&self, _: Option<NewCredential>) -> Result<C, Problem> {
-        Ok(C::of(self.user))
+        Ok(C::of(self.user, self.expected))
     }
 }
 
 /// Carries it out.
 pub async fn carry_out<C: StateChange>(app: &App, mut ask: Ask<WithReason<C>, 2>) -> Response {
     ask.headers.reason = ask.body.reason.clone().or(ask.headers.reason.take());
-    let making = Making::<C> { user: UserId::new(ask.ids[1]), command: PhantomData };
+    let making = Making::<C> { user: UserId::new(ask.ids[1]), expected: ask.expected(), command: PhantomData };
     let plan = Plan::about_user(&ask, None);
     respond(&ask.key, StatusCode::OK, handle(app, &ask, plan, &making).await)
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::{SuspendUser, UserId};
+use domain::{Position, SuspendUser, UserId};
 
 use super::state_change::{StateChange, WithReason, carry_out};
 use crate::app::App;
@@ -11,8 +11,8 @@ use crate::context::Ask;
 impl StateChange for SuspendUser {
     const KIND: &'static str = "SuspendUser";
 
-    fn of(user: UserId) -> Self {
-        Self { user }
+    fn of(user: UserId, expected: Option<Position>) -> Self {
+        Self { user, expected }
     }
 }
 

@@ -160,9 +160,9 @@ fn command(service: u8, act: &Act, state: &EmailService, n: u128) -> (Option<Use
             let credential = credential(n, now(of(user)));
             (Some(of(user)), Box::new(ChangePassword { user: of(user), credential, expected: None }))
         }
-        Act::Suspend(user) => (Some(of(user)), Box::new(SuspendUser { user: of(user) })),
-        Act::Reactivate(user) => (Some(of(user)), Box::new(ReactivateUser { user: of(user) })),
-        Act::Remove(user) => (Some(of(user)), Box::new(RemoveUser { user: of(user) })),
-        Act::Erase(user) => (Some(of(user)), Box::new(EraseUser { user: of(user) })),
+        Act::Suspend(user) => (Some(of(user)), Box::new(SuspendUser { user: of(user), expected: None })),
+        Act::Reactivate(user) => (Some(of(user)), Box::new(ReactivateUser { user: of(user), expected: None })),
+        Act::Remove(user) => (Some(of(user)), Box::new(RemoveUser { user: of(user), expected: None })),
+        Act::Erase(user) => (Some(of(user)), Box::new(EraseUser { user: of(user), expected: None })),
     }
 }

@@ -16,9 +16,7 @@ pub struct ChangePassword {
 impl Command for ChangePassword {
     fn decide(&self, state: &EmailService) -> Result<Vec<Event>, Rejection> {
         let user = state.provisioned()?.present_user(self.user)?;
-        if let Some(given) = self.expected.filter(|given| *given != user.revision) {
-            return Err(Rejection::StaleRevision { given, current: user.revision });
-        }
+        user.expect(self.expected)?;
         Ok(vec![Event::User(self.user, self.credential.set_for(user.person.value.known(), None)?)])
     }
 }

@@ -15,9 +15,7 @@ pub struct ChangePlan {
 impl Command for ChangePlan {
     fn decide(&self, state: &EmailService) -> Result<Vec<Event>, Rejection> {
         let service = &state.provisioned()?.service;
-        if let Some(given) = self.expected.filter(|given| *given != service.revision) {
-            return Err(Rejection::StaleRevision { given, current: service.revision });
-        }
+        service.expect(self.expected)?;
         if service.usage.mailboxes > self.plan.mailboxes() {
             return Err(Rejection::PlanFull { allowed: self.plan.mailboxes() });
         }

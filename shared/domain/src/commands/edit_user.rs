@@ -45,9 +45,7 @@ impl Command for EditUser {
     fn decide(&self, state: &EmailService) -> Result<Vec<Event>, Rejection> {
         let provisioned = state.provisioned()?;
         let user = provisioned.present_user(self.user)?;
-        if let Some(given) = self.expected.filter(|given| *given != user.revision) {
-            return Err(Rejection::StaleRevision { given, current: user.revision });
-        }
+        user.expect(self.expected)?;
         let names = self.names(user);
         let quota = self.quota.filter(|quota| *quota != user.quota);
         if let Some(quota) = quota {

@@ -1,18 +1,22 @@
 //! All that is personal about a removed user is destroyed, and the address is free.
 
 use crate::event::UserEvent;
-use crate::{Command, EmailService, Event, Rejection, UserId, UserState};
+use crate::{Command, EmailService, Event, Position, Rejection, UserId, UserState};
 
 /// All that is personal about a removed user is destroyed, and the address is free.
 #[derive(Clone, Debug)]
 pub struct EraseUser {
     /// The user.
     pub user: UserId,
+    /// The user's revision that the command was made for, where the caller insists.
+    pub expected: Option<Position>,
 }
 
 impl Command for EraseUser {
     fn decide(&self, state: &EmailService) -> Result<Vec<Event>, Rejection> {
-        match state.provisioned()?.user(self.user)?.state {
+        let user = state.provisioned()?.user(self.user)?;
+        user.expect(self.expected)?;
+        match user.state {
             UserState::Removed => Ok(vec![Event::User(self.user, UserEvent::UserErased)]),
             state @ (UserState::Active | UserState::Suspended) => Err(Rejection::WrongState { state }),
         }
@@ -32,21 +36,29 @@ mod tests {
     #[test]
     fn a_removed_user_is_erased() {
         history([UserEvent::UserRemoved])
-            .when(EraseUser { user: user(1) })
+            .when(EraseUser { user: user(1), expected: None })
             .then([Event::User(user(1), UserEvent::UserErased)]);
     }
 
     #[test]
     fn only_a_removed_user_is_erased() {
-        history([]).when(EraseUser { user: user(1) }).refused(Rejection::WrongState { state: UserState::Active });
+        history([])
+            .when(EraseUser { user: user(1), expected: None })
+            .refused(Rejection::WrongState { state: UserState::Active });
         history([UserEvent::UserSuspended])
-            .when(EraseUser { user: user(1) })
+            .when(EraseUser { user: user(1), expected: None })
             .refused(Rejection::WrongState { state: UserState::Suspended });
     }
 
     #[test]
+    fn a_stale_command_is_refused() {
+        let stale = Rejection::StaleRevision { given: Position::new(1), current: Position::new(2) };
+        history([]).when(EraseUser { user: user(1), expected: Some(Position::new(1)) }).refused(stale);
+    }
+
+    #[test]
     fn an_unknown_user_is_refused() {
-        history([]).when(EraseUser { user: user(2) }).refused(Rejection::UserUnknown);
-        given([]).when(EraseUser { user: user(1) }).refused(Rejection::ServiceUnknown);
+        history([]).when(EraseUser { user: user(2), expected: None }).refused(Rejection::UserUnknown);
+        given([]).when(EraseUser { user: user(1), expected: None }).refused(Rejection::ServiceUnknown);
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Writer {
     log: LogId,
     connection: Option<SqliteConnection>,
     heard: watch::Sender<Position>,
+    /// Whether the last transaction failed.
+    failing: bool,
 }
 
 impl Writer {
@@ -46,7 +48,7 @@ impl Writer {
     pub(super) async fn open(file: LogFile, log: LogId, heard: watch::Sender<Position>) -> Result<Self, OpenError> {
         let options = file.writing();
         let connection = Some(file.writer(options.clone(), log).await?);
-        Ok(Self { file, options, log, connection, heard })
+        Ok(Self { file, options, log, connection, heard, failing: false })
     }
 
     /// Writes until every sender is gone and nothing is queued; then moves the WAL into the file and gives back the
@@ -91,9 +93,17 @@ impl Writer {
             appends.push((entry, expected));
         }
         let answers = match self.transact(appends).await {
-            Ok(answers) => answers,
+            Ok(answers) => {
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("the log is written to again");
+                }
+                answers
+            }
             Err(reason) => {
-                tracing::warn!(%reason, appends = senders.len(), "a transaction of the log failed");
+                // Once, and not with each of the attempts that follow while the disk is full.
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(%reason, appends = senders.len(), "a transaction of the log failed");
+                }
                 self.disconnect().await;
                 vec![Appended::Unknown; senders.len()]
             }

@@ -1,0 +1,126 @@
+//! What is made of a projection's answers.
+
+use chrono::TimeDelta;
+use postkey_http::{Code, Status};
+
+use crate::staged::{LIMIT, LOG, OTHER_LOG, World};
+
+const DOMAIN: &str = "acme.example";
+
+#[tokio::test]
+async fn a_change_is_in_force_once_the_projection_says_so() {
+    let world = World::new().await;
+    world.projection.says(1, LOG);
+    let one = world.instance();
+    let waits = one.provision(DOMAIN).header("prefer", "wait=30").send();
+    let says = async {
+        // Its long poll is under way before the change is applied.
+        world.projection.was_asked(2).await;
+        one.store.tried(1).await;
+        world.clock.turn(TimeDelta::seconds(7));
+        world.projection.says(2, LOG);
+    };
+    let (provisioned, ()) = tokio::join!(waits, says);
+    let provisioned = provisioned.done(201);
+    assert_eq!(provisioned.json["effective"], true);
+    let at = world.history(DOMAIN).await[0].change.at;
+    let effective_at = provisioned.json["effective_at"].as_str().unwrap();
+    assert!(chrono::DateTime::parse_from_rfc3339(effective_at).unwrap() >= at);
+    assert_eq!(one.health.check("projection").status(), Status::Green);
+}
+
+/// The log was rolled back while it could not be asked: the projection's word alone must be enough.
+#[tokio::test]
+async fn a_log_that_could_not_be_asked_when_the_projection_was_heard_is_not_appended_to_unseen() {
+    let world = World::new().await;
+    world.projection.says(10, LOG);
+    let one = world.instance();
+    one.store.switch(false);
+    world.projection.was_asked(2).await;
+    one.store.switch(true);
+    let refused = async {
+        // Until it has looked, it does not know; then it knows.
+        loop {
+            match one.provision(DOMAIN).send().await.code() {
+                "log_unavailable" => tokio::task::yield_now().await,
+                code => return code.to_owned(),
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(LIMIT, refused).await.as_deref(), Ok("log_corrupt"));
+    assert_eq!((world.head().await, one.store.appends()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_stays_down_is_unavailable_and_not_waited_for() {
+    let world = World::new().await;
+    let one = world.instance();
+    one.store.switch(false);
+    one.provision(DOMAIN).send().await.refused(503, "log_unavailable");
+    assert_eq!(one.store.appends(), 0);
+}
+
+#[tokio::test]
+async fn what_was_applied_of_another_log_or_past_this_ones_end_puts_nothing_in_force() {
+    for log in [OTHER_LOG, LOG] {
+        let world = World::new().await;
+        world.projection.says(1, LOG);
+        let one = world.instance();
+        // Stored before the projection turns to what has come further.
+        let waits = one.provision(DOMAIN).header("prefer", "wait=1").send();
+        let turns = async {
+            world.projection.was_asked(2).await;
+            one.store.tried(1).await;
+            world.projection.says(100, log);
+        };
+        let (provisioned, ()) = tokio::join!(waits, turns);
+        assert_eq!(provisioned.done(202).json["effective"], false);
+        one.change_plan(DOMAIN, 3).send().await.refused(503, "log_corrupt");
+    }
+}
+
+#[tokio::test]
+async fn a_projection_that_holds_nothing_back_is_not_asked_without_a_pause() {
+    let world = World::new().await;
+    world.projection.says(1, LOG);
+    world.projection.answers_at_once();
+    let one = world.instance();
+    one.provision(DOMAIN).header("prefer", "wait=1").send().await.done(202);
+    assert!(world.projection.asked() < 12, "{} times in a second", world.projection.asked());
+}
+
+/// It may know that the log was rolled back: until it has vouched for a position, nothing is appended.
+#[tokio::test]
+async fn a_projection_that_can_not_vouch_for_a_position_is_not_one_that_is_not_there() {
+    let world = World::new().await;
+    world.projection.refuses(Some(Code::CatchingUp));
+    let one = world.instance();
+    one.provision(DOMAIN).send().await.refused(503, "log_unavailable");
+    assert_eq!(one.store.appends(), 0);
+
+    // One that is only starting is waited for.
+    let vouches = async {
+        let asked = world.projection.asked();
+        world.projection.was_asked(asked + 1).await;
+        world.projection.refuses(None);
+    };
+    let (provisioned, ()) = tokio::join!(one.provision(DOMAIN).send(), vouches);
+    provisioned.done(201);
+
+    // Once met, its troubles are no reason to refuse.
+    world.projection.refuses(Some(Code::CatchingUp));
+    one.change_plan(DOMAIN, 3).header("prefer", "wait=0").send().await.done(202);
+}
+
+#[tokio::test]
+async fn a_projection_that_finds_the_log_corrupt_is_believed() {
+    let world = World::new().await;
+    let met = world.instance();
+    met.provision(DOMAIN).send().await.done(201);
+    world.projection.refuses(Some(Code::LogCorrupt));
+    let before = world.head().await;
+    let begins = world.instance();
+    begins.add("ann@acme.example").send().await.refused(503, "log_corrupt");
+    assert!(matches!(begins.health.check("log").status(), Status::NeedsPerson(_)));
+    assert_eq!((world.head().await, begins.store.appends()), (before, 0));
+}

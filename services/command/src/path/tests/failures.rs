@@ -1,0 +1,193 @@
+//! What is down, what is corrupt, and what is said of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use event_log::{AppendFault, FaultyStore, LogStore};
+use postkey_http::Status;
+use serde_json::json;
+
+use super::{DOMAIN, PASSWORD, two_instances};
+use crate::staged::{OTHER_LOG, World};
+
+#[tokio::test]
+async fn an_append_without_an_answer_is_unavailable_and_made_once_by_asking_again() {
+    // Nothing reaches the log.
+    let mut world = World::new().await;
+    world.append_within = Duration::from_millis(60);
+    world.instance().provision(DOMAIN).send().await.done(201);
+    let lossy = FaultyStore::new(Arc::clone(&world.log) as _).from_append(1, AppendFault::Lost);
+    let one = world.instance_over(Arc::new(lossy));
+    let lost = one.add("ann@acme.example").send().await.refused(503, "log_unavailable");
+    assert!(lost.headers.contains_key("retry-after"));
+    assert!(matches!(one.health.check("writes").status(), Status::Red(_)));
+    assert_eq!(world.history(DOMAIN).await.len(), 1);
+    let key = lost.headers["idempotency-key"].to_str().unwrap().to_owned();
+    let added = world.instance().add("ann@acme.example").key(&key).send().await.done(201);
+    assert_eq!(added.json["repeated"], json!(false));
+    assert_eq!(world.history(DOMAIN).await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_append_that_was_written_without_an_answer_is_found_by_asking_again() {
+    let mut world = World::new().await;
+    world.append_within = Duration::from_millis(60);
+    let (one, two) = (world.instance(), world.instance());
+    one.provision(DOMAIN).send().await.done(201);
+    one.store.forget_the_next();
+    let lost = one.add("ann@acme.example").key("mine").send().await.refused(503, "log_unavailable");
+    assert_eq!(lost.headers["idempotency-key"], "mine");
+    one.add("ann@acme.example").key("mine").send().await.refused(503, "log_unavailable");
+    one.store.switch(true);
+    for instance in [&one, &two] {
+        let found = instance.add("ann@acme.example").key("mine").send().await.done(201);
+        assert_eq!((found.position(), &found.json["repeated"]), (world.head().await, &json!(true)));
+    }
+    assert_eq!(world.history(DOMAIN).await.len(), 2);
+    one.add("bob@acme.example").send().await.done(201);
+    assert_eq!(one.health.check("writes").status(), Status::Green);
+}
+
+#[tokio::test]
+async fn keys_that_can_not_be_stored_leave_the_log_as_it_is() {
+    let (world, one, _) = two_instances().await;
+    let before = world.head().await;
+    world.keys.switch(false);
+    let refused = one.add("ann@acme.example").key("mine").send().await.refused(503, "keys_unavailable");
+    assert_eq!(refused.headers["idempotency-key"], "mine");
+    one.change_plan(DOMAIN, 7).send().await.refused(503, "keys_unavailable");
+    assert_eq!((world.head().await, one.store.appends()), (before, 1));
+    world.keys.switch(true);
+    one.add("ann@acme.example").key("mine").send().await.done(201);
+}
+
+#[tokio::test]
+async fn a_weak_password_stores_no_key() {
+    let (world, one, _) = two_instances().await;
+    let ann = one.add("ann@acme.example").send().await.done(201).user();
+    let before = (world.keys.count(), world.head().await);
+    let refused = one.set_password(DOMAIN, &ann, "short").send().await.refused(422, "weak_password");
+    assert_eq!(refused.rules(), ["too_short", "missing_upper", "missing_digit", "missing_symbol", "blocklisted"]);
+    assert_eq!((world.keys.count(), world.head().await), before);
+}
+
+#[tokio::test]
+async fn a_corrupt_history_stops_its_service_and_no_other() {
+    let (world, one, two) = two_instances().await;
+    one.provision("acme.test").send().await.done(201);
+    world.scribble(DOMAIN).await;
+    // To `one` the service is at hand, to `two` it is not.
+    for instance in [&one, &two] {
+        instance.add("ann@acme.example").send().await.refused(503, "log_corrupt");
+        assert!(matches!(instance.health.check("log").status(), Status::NeedsPerson(_)));
+        instance.add("ann@acme.example").send().await.refused(503, "log_corrupt");
+    }
+    let before = world.head().await;
+    one.add("ann@acme.test").send().await.done(201);
+    two.add("bob@acme.test").send().await.done(201);
+    assert_eq!(world.head().await, before + 2);
+    assert!(matches!(one.health.check("log").status(), Status::NeedsPerson(_)), "it stays said");
+}
+
+async fn every_command_is_refused_and_nothing_appended(world: &World) {
+    let (one, before) = (world.instance(), world.head().await);
+    for _ in 0..2 {
+        one.provision("acme.test").send().await.refused(503, "log_corrupt");
+        one.add("ann@acme.example").send().await.refused(503, "log_corrupt");
+        one.change_plan(DOMAIN, 3).send().await.refused(503, "log_corrupt");
+    }
+    assert!(matches!(one.health.check("log").status(), Status::NeedsPerson(_)));
+    assert_eq!((world.head().await, one.store.appends()), (before, 0));
+}
+
+#[tokio::test]
+async fn a_log_that_ends_before_what_the_projection_has_applied_is_not_appended_to() {
+    let (world, ..) = two_instances().await;
+    world.projection.says(world.head().await + 1, crate::staged::LOG);
+    every_command_is_refused_and_nothing_appended(&world).await;
+}
+
+#[tokio::test]
+async fn another_log_than_the_projections_is_not_appended_to() {
+    let (world, ..) = two_instances().await;
+    world.projection.says(0, OTHER_LOG);
+    every_command_is_refused_and_nothing_appended(&world).await;
+}
+
+#[tokio::test]
+async fn a_command_that_waits_for_its_turn_is_not_appended_once_the_log_is_known_to_be_corrupt() {
+    let (world, one, _) = two_instances().await;
+    let (let_go, held) = tokio::sync::oneshot::channel::<()>();
+    one.store.before_the_next_append(async move { held.await.unwrap() });
+    let first = one.change_plan(DOMAIN, 3).header("prefer", "wait=0").send();
+    let second = one.change_plan(DOMAIN, 4).send();
+    let meanwhile = async {
+        one.store.tried(2).await;
+        world.projection.says(100, OTHER_LOG);
+        while one.change_plan("nobody.example", 3).send().await.code() != "log_corrupt" {}
+        let_go.send(()).unwrap();
+    };
+    let (first, second, ()) = tokio::join!(first, second, meanwhile);
+    first.done(202);
+    second.refused(503, "log_corrupt");
+    assert_eq!(world.history(DOMAIN).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_projection_that_is_behind_is_no_reason_to_refuse() {
+    let (world, ..) = two_instances().await;
+    world.projection.says(1, crate::staged::LOG);
+    let added = world.instance().add("ann@acme.example").header("prefer", "wait=0").send().await.done(202);
+    assert_eq!((&added.json["effective"], &added.json["effective_at"]), (&json!(false), &json!(null)));
+    assert_eq!(added.position(), world.head().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_projection_changes_are_stored_and_not_in_force() {
+    let world = World::new().await;
+    // Takes connections and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let one = world.instance_asking(Arc::clone(&world.log) as Arc<dyn LogStore>, &url);
+    let provisioned = one.provision(DOMAIN).send().await.done(202);
+    assert_eq!((&provisioned.json["effective"], &provisioned.json["effective_at"]), (&json!(false), &json!(null)));
+    assert_eq!(provisioned.position(), world.head().await);
+    assert!(matches!(one.health.check("projection").status(), Status::Yellow(_)));
+}
+
+#[tokio::test]
+async fn a_clock_that_went_back_does_not_take_history_with_it() {
+    let (world, one, _) = two_instances().await;
+    let before = world.history(DOMAIN).await[0].change.at;
+    world.clock.turn(TimeDelta::minutes(-5));
+    one.change_plan(DOMAIN, 3).send().await.done(200);
+    assert_eq!(one.health.check("clock").status(), Status::Green, "five minutes are borne");
+
+    world.clock.turn(TimeDelta::seconds(-1));
+    one.change_plan(DOMAIN, 4).send().await.done(200);
+    assert!(matches!(one.health.check("clock").status(), Status::Yellow(_)));
+    let instants: Vec<_> = world.history(DOMAIN).await.iter().map(|opened| opened.change.at).collect();
+    assert_eq!(instants, [before; 3], "never before the entry before");
+
+    world.clock.turn(TimeDelta::minutes(10));
+    one.change_plan(DOMAIN, 5).send().await.done(200);
+    assert_eq!(one.health.check("clock").status(), Status::Green);
+    assert!(world.history(DOMAIN).await[3].change.at > before);
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_leaves_a_service_that_can_be_changed() {
+    let (world, one, _) = two_instances().await;
+    let ann = one.add("ann@acme.example").send().await.done(201).user();
+    // Gone while the append is under way.
+    one.store.before_the_next_append(std::future::pending());
+    let mut gone = Box::pin(one.set_password(DOMAIN, &ann, PASSWORD).send());
+    tokio::select! {
+        answer = &mut gone => panic!("{answer:?}"),
+        () = one.store.tried(3) => {}
+    }
+    drop(gone);
+    one.rename(DOMAIN, &ann, "Young").send().await.done(200);
+    assert_eq!(world.history(DOMAIN).await.len(), 3);
+}

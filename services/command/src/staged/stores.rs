@@ -1,0 +1,165 @@
+//! Stores that do on demand what stores do.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use domain::{KeyId, Position};
+use event_log::{Appended, Head, LogStore, ReadError, Scope};
+use futures::stream::BoxStream;
+use futures::{StreamExt, future, stream};
+use keys::{KeyStore, StoredKey, Unavailable, WrappedKey};
+use tokio::sync::watch;
+use wire::{Entry, Stored};
+
+use super::LIMIT;
+
+/// Keys in memory, which can be switched off.
+#[derive(Default)]
+pub struct MemoryKeys {
+    keys: Mutex<HashMap<KeyId, WrappedKey>>,
+    down: AtomicBool,
+}
+
+impl MemoryKeys {
+    pub fn switch(&self, on: bool) {
+        self.down.store(!on, Ordering::SeqCst);
+    }
+
+    pub fn count(&self) -> usize {
+        self.keys.lock().unwrap().len()
+    }
+
+    fn up(&self) -> Result<(), Unavailable> {
+        if self.down.load(Ordering::SeqCst) { Err(Unavailable("switched off".to_owned())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl KeyStore for MemoryKeys {
+    async fn create(&self, keys: &[(KeyId, WrappedKey)]) -> Result<(), Unavailable> {
+        self.up()?;
+        let mut stored = self.keys.lock().unwrap();
+        for (id, key) in keys {
+            stored.entry(*id).or_insert_with(|| key.clone());
+        }
+        Ok(())
+    }
+
+    async fn fetch(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
+        self.up()?;
+        let stored = self.keys.lock().unwrap();
+        let one = |id: &KeyId| (*id, stored.get(id).cloned().map_or(StoredKey::NeverSeen, StoredKey::Here));
+        Ok(ids.iter().map(one).collect())
+    }
+
+    async fn destroy(&self, _: &[KeyId], _: Position) -> Result<(), Unavailable> {
+        Err(Unavailable("nothing is destroyed here".to_owned()))
+    }
+
+    async fn cursor(&self) -> Result<Position, Unavailable> {
+        self.up().map(|()| Position::START)
+    }
+}
+
+type Interlude = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A way to the log on which things happen.
+pub struct Hooked {
+    inner: Arc<dyn LogStore>,
+    down: AtomicBool,
+    forgets: AtomicBool,
+    interlude: Mutex<Option<Interlude>>,
+    appends: watch::Sender<u64>,
+    read_after: Mutex<Vec<Position>>,
+}
+
+impl Hooked {
+    pub fn new(inner: Arc<dyn LogStore>) -> Self {
+        Self {
+            inner,
+            down: AtomicBool::new(false),
+            forgets: AtomicBool::new(false),
+            interlude: Mutex::default(),
+            appends: watch::Sender::default(),
+            read_after: Mutex::default(),
+        }
+    }
+
+    /// Whether the log can be asked at all.
+    pub fn switch(&self, on: bool) {
+        self.down.store(!on, Ordering::SeqCst);
+    }
+
+    /// The next append is written, but nobody hears of it: the way is down from then on.
+    pub fn forget_the_next(&self) {
+        self.forgets.store(true, Ordering::SeqCst);
+    }
+
+    /// Happens between the decision and the next append.
+    pub fn before_the_next_append(&self, interlude: impl Future<Output = ()> + Send + 'static) {
+        *self.interlude.lock().unwrap() = Some(Box::pin(interlude));
+    }
+
+    /// How many appends were tried.
+    pub fn appends(&self) -> u64 {
+        *self.appends.borrow()
+    }
+
+    /// Waits until so many appends were tried.
+    pub async fn tried(&self, appends: u64) {
+        let mut tried = self.appends.subscribe();
+        tokio::time::timeout(LIMIT, tried.wait_for(|tried| *tried >= appends)).await.unwrap().unwrap();
+    }
+
+    /// From where the log was read since this was last asked.
+    pub fn read_after(&self) -> Vec<u64> {
+        std::mem::take(&mut *self.read_after.lock().unwrap()).into_iter().map(Position::get).collect()
+    }
+
+    fn up(&self) -> Result<(), ReadError> {
+        if self.down.load(Ordering::SeqCst) { Err(ReadError::Unavailable("down".to_owned())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl LogStore for Hooked {
+    async fn try_append(&self, entry: &Entry, expected: Position) -> Appended {
+        self.appends.send_modify(|appends| *appends += 1);
+        let interlude = self.interlude.lock().unwrap().take();
+        if let Some(interlude) = interlude {
+            interlude.await;
+        }
+        if self.up().is_err() {
+            return Appended::Unknown;
+        }
+        let appended = self.inner.try_append(entry, expected).await;
+        if self.forgets.swap(false, Ordering::SeqCst) {
+            self.switch(false);
+            return Appended::Unknown;
+        }
+        appended
+    }
+
+    fn read(&self, scope: Scope, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
+        self.read_after.lock().unwrap().push(after);
+        match self.up() {
+            // A read takes a moment, in which others go on.
+            Ok(()) => {
+                stream::once(tokio::task::yield_now()).flat_map(move |()| self.inner.read(scope.clone(), after)).boxed()
+            }
+            Err(error) => stream::once(future::ready(Err(error))).boxed(),
+        }
+    }
+
+    fn follow(&self, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
+        self.inner.follow(after)
+    }
+
+    async fn head(&self, scope: Scope) -> Result<Head, ReadError> {
+        self.up()?;
+        self.inner.head(scope).await
+    }
+}
