@@ -101,23 +101,7 @@ impl Follower {
             let failed = asked.is_err();
             match asked {
                 Ok(answer) => told = Some((LogId::new(answer.log), Position::new(answer.position))),
-                Err(error @ ClientError::LogCorrupt { .. }) => {
-                    // It knows what it has applied, and this log is not it.
-                    self.guard.trip(format!("{error}; restore the log that the read model was built from"));
-                    self.known.send_modify(|known| (known.met, known.unchecked) = (true, false));
-                }
-                Err(error) => {
-                    self.health.yellow(format!("{error}; changes are stored, and answered 202 until it does"));
-                    match error {
-                        ClientError::LogCorrupt { .. } => self.unsound(error.to_string()),
-                        // It is there, and can't vouch for a position yet.
-                        ClientError::NotReady { .. } => self.known.send_modify(|known| known.unchecked = true),
-                        _ if begun.elapsed() > FIRST_CONTACT && told.is_none() => {
-                            self.known.send_modify(|known| (known.met, known.unchecked) = (true, false));
-                        }
-                        _ => {}
-                    }
-                }
+                Err(error) => self.not_heard(&error, begun.elapsed() > FIRST_CONTACT && told.is_none()),
             }
             let unchecked = match told {
                 Some((log, position)) => !self.heard(log, position).await,
@@ -133,6 +117,27 @@ impl Follower {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             } else {
                 pause = FIRST_PAUSE;
+            }
+        }
+    }
+
+    /// What an answer that is none means; `long_enough`: one that is not there has been waited for.
+    fn not_heard(&self, error: &ClientError, long_enough: bool) {
+        match error {
+            // It knows what it has applied, and this log is not it.
+            ClientError::LogCorrupt { .. } => {
+                self.unsound(format!("{error}; restore the log that the read model was built from"));
+            }
+            // It is there, and can't vouch for a position yet.
+            ClientError::NotReady { .. } => {
+                self.health.red(error.to_string());
+                self.known.send_modify(|known| known.unchecked = true);
+            }
+            _ => {
+                self.health.yellow(format!("{error}; changes are stored, and answered 202 until it does"));
+                if long_enough {
+                    self.known.send_modify(|known| (known.met, known.unchecked) = (true, false));
+                }
             }
         }
     }

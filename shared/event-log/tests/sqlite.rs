@@ -411,3 +411,24 @@ async fn an_entry_under_a_strange_subject_is_corrupt() {
     let found: Vec<_> = store.read(Scope::All, Position::START).collect().await;
     assert_eq!(found.last(), Some(&Err(Corrupt::UnreadableSubject { position: position(2) }.into())));
 }
+
+#[tokio::test]
+async fn a_creation_that_was_killed_within_its_transaction_is_finished_by_the_next() {
+    let (_folder, file) = folder();
+    // One page of cache, so that a transaction reaches the file, and its journal is synced, before it is committed.
+    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true).pragma("cache_size", "1");
+    let mut creator = options.connect().await.expect("a database");
+    let mut transaction = creator.begin_with("BEGIN IMMEDIATE").await.expect("a transaction");
+    for sql in ["CREATE TABLE log (id BLOB)", "INSERT INTO log VALUES (zeroblob(100000))"] {
+        sqlx::query(sql).execute(&mut *transaction).await.expect("written");
+    }
+    let (_image, copy) = folder();
+    for suffix in ["", "-journal"] {
+        let (from, to) = (format!("{}{suffix}", file.display()), format!("{}{suffix}", copy.display()));
+        assert!(fs::copy(from, to).expect("a copy") > 0, "the journal is hot");
+    }
+    assert!(matches!(error(SqliteStore::open(&copy)).await, OpenError::Unfinished(_)));
+    assert!(matches!(error(SqliteStore::open_read_only(&copy)).await, OpenError::Unfinished(_)));
+    let store = SqliteStore::create(&copy, LOG).await.expect("finished");
+    assert_eq!(store.log(), LOG);
+}

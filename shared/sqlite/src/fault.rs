@@ -13,6 +13,9 @@ pub enum Fault {
     Full,
     /// The system does not let us.
     Denied,
+    /// A writer was killed within a transaction, and the file was opened for reading only: opening it for writing rolls
+    /// the transaction back.
+    HotJournal,
     /// Another process holds a lock.
     Locked,
     /// Anything else.
@@ -26,6 +29,8 @@ const READONLY: i32 = 8;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
 const NOTADB: i32 = 26;
+/// The extended code for a rollback journal that a reader may not play back.
+const READONLY_ROLLBACK: i32 = 776;
 /// The extended code for a `-shm` file that can't grow, which it could if there were space.
 const IOERR_SHMSIZE: i32 = 4874;
 
@@ -34,6 +39,7 @@ pub fn fault(error: &sqlx::Error) -> Fault {
     match error {
         sqlx::Error::Database(error) => match error.code().and_then(|code| code.parse::<i32>().ok()) {
             Some(IOERR_SHMSIZE) => Fault::Full,
+            Some(READONLY_ROLLBACK) => Fault::HotJournal,
             code => match code.map(|code| code & 0xff) {
                 Some(CORRUPT) => Fault::Damaged,
                 Some(NOTADB) => Fault::NotADatabase,

@@ -60,6 +60,8 @@ pub enum OpenError {
 pub(super) fn read_error(error: &sqlx::Error, after: Position) -> ReadError {
     match fault(error) {
         Fault::Damaged | Fault::NotADatabase => Corrupt::Damaged { after, what: error.to_string() }.into(),
-        Fault::Full | Fault::Denied | Fault::Locked | Fault::Other => ReadError::Unavailable(error.to_string()),
+        Fault::Full | Fault::Denied | Fault::HotJournal | Fault::Locked | Fault::Other => {
+            ReadError::Unavailable(error.to_string())
+        }
     }
 }

@@ -111,6 +111,8 @@ impl LogFile {
             Fault::Damaged => OpenError::Damaged { path, what: error.to_string() },
             Fault::Full => OpenError::Full(path),
             Fault::Denied => OpenError::Denied(path),
+            // Only its creation is a transaction with a rollback journal.
+            Fault::HotJournal => OpenError::Unfinished(path),
             Fault::Locked | Fault::Other => OpenError::Unavailable { path, reason: error.to_string() },
         }
     }

@@ -108,7 +108,9 @@ fn differing(table: &str, columns: &str, id: &str) -> String {
 fn failed(error: sqlx::Error) -> ReadModelError {
     match fault(&error) {
         Fault::Damaged | Fault::NotADatabase => ReadModelError::Damaged(said(&error)),
-        Fault::Full | Fault::Denied | Fault::Locked | Fault::Other => ReadModelError::Unavailable(said(&error)),
+        Fault::Full | Fault::Denied | Fault::HotJournal | Fault::Locked | Fault::Other => {
+            ReadModelError::Unavailable(said(&error))
+        }
     }
 }
 
@@ -132,11 +134,12 @@ impl SqliteReadModel {
             .pragma("secure_delete", "ON")
             .pragma("cache_size", "-8192")
             .busy_timeout(Duration::from_secs(5));
-        // Looked at before anything is changed: write-ahead logging is a property of the file, whosever it is.
-        let mut look = SqliteConnection::connect_with(&options.clone().read_only(true)).await.map_err(failed)?;
-        let ours = READ_MODEL.is_empty(&mut look).await;
-        look.close().await.map_err(failed)?;
-        ours.map_err(not_ours)?;
+        // Looked at before anything is changed: write-ahead logging is a property of the file, whosever it is. What a
+        // killed first start has left half made can't be looked at, and is rolled back by being opened.
+        match look_at(options.clone()).await {
+            Err(NotOurs::Sqlite(error)) if fault(&error) == Fault::HotJournal => {}
+            looked => looked.map_err(not_ours)?,
+        }
         let options = options.journal_mode(SqliteJournalMode::Wal);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
         READ_MODEL.prepare(&mut connection).await.map_err(not_ours)?;
@@ -176,6 +179,14 @@ impl SqliteReadModel {
             Refused::Sqlite(error) => failed(error).into(),
         })
     }
+}
+
+/// Whether the file is ours, or nothing yet, seen by a connection that can't change it.
+async fn look_at(options: SqliteConnectOptions) -> Result<(), NotOurs> {
+    let mut connection = SqliteConnection::connect_with(&options.read_only(true)).await?;
+    let looked = READ_MODEL.is_empty(&mut connection).await;
+    connection.close().await?;
+    looked.map(|_| ())
 }
 
 /// Why a transaction is not committed.

@@ -257,3 +257,22 @@ async fn what_was_written_is_there_after_a_restart() {
     assert_eq!(again.applied(Generation(1)).await.unwrap(), before);
     assert_eq!(read_everywhere(&again).await, [None, None, None]);
 }
+
+#[tokio::test]
+async fn a_first_start_that_was_killed_within_a_transaction_is_no_obstacle() {
+    let (_folder, path) = place();
+    // One page of cache, so that a transaction reaches the file, and its journal is synced, before it is committed.
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true).pragma("cache_size", "1");
+    let mut creator = SqliteConnection::connect_with(&options).await.unwrap();
+    let mut transaction = creator.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    for sql in ["CREATE TABLE generation (log BLOB)", "INSERT INTO generation VALUES (zeroblob(100000))"] {
+        sqlx::query(sql).execute(&mut *transaction).await.unwrap();
+    }
+    let (_image, copy) = place();
+    for suffix in ["", "-journal"] {
+        let (from, to) = (format!("{}{suffix}", path.display()), format!("{}{suffix}", copy.display()));
+        assert!(fs::copy(from, to).unwrap() > 0, "the journal is hot");
+    }
+    let model = SqliteReadModel::open(&copy).await.unwrap();
+    assert_eq!(model.applied(Generation(1)).await.unwrap(), None);
+}
