@@ -1,10 +1,12 @@
 //! The service put together: what it is made of, its routes, and how it runs.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::{delete, get, patch, post, put};
+use chrono::{DateTime, TimeDelta, Utc};
 use credential::{Hasher, Policy};
 use event_log::{EventLog, ReadError, Scope};
 use keys::Vault;
@@ -13,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::effect::Projection;
-use crate::ledger_guard::LedgerGuard;
+use crate::log_guard::LogGuard;
 use crate::routes;
 use crate::services::Services;
 
@@ -22,6 +24,8 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// For how long a failed write keeps the service from being sent commands. Then one may try again.
 const WRITE_RED_FOR: Duration = Duration::from_secs(5);
 
+/// How far the log may be ahead of this machine's clock before the operator is told.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 /// What the operator is told of a failed write.
 const WRITE_FAILED: &str = "the last write of a key or an entry failed: is the disk full, or a store down?";
 
@@ -61,7 +65,7 @@ pub(crate) struct App {
     pub log: Arc<EventLog>,
     pub vault: Vault,
     pub services: Arc<Services>,
-    pub guard: LedgerGuard,
+    pub guard: LogGuard,
     pub projection: Projection,
     pub policy: Arc<Policy>,
     pub hasher: Arc<Hasher>,
@@ -70,12 +74,17 @@ pub(crate) struct App {
     pub entropy: Arc<dyn Entropy>,
     pub writes: Writes,
     clock_check: HealthCheck,
+    /// The newest instant in the log, as far as this process has come across it; microseconds since 1970.
+    newest: Arc<AtomicI64>,
 }
 
 impl App {
-    /// Says whether the clock and the log agree on what time it is.
-    pub fn clock_agrees(&self, agrees: bool) {
-        if agrees {
+    /// Takes note of the clock and of an instant that the log holds, and says whether the two agree: whichever service
+    /// the newest entry is of.
+    pub fn note_times(&self, now: DateTime<Utc>, in_the_log: DateTime<Utc>) {
+        let micros = in_the_log.timestamp_micros();
+        let newest = self.newest.fetch_max(micros, Ordering::Relaxed).max(micros);
+        if newest - now.timestamp_micros() <= CLOCK_TOLERANCE.num_microseconds().unwrap_or(0) {
             self.clock_check.green();
         } else {
             self.clock_check
@@ -125,7 +134,7 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
 
 /// Puts the service together, its tasks running until `stop`.
 pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
-    let guard = LedgerGuard::new(parts.health.check("log"));
+    let guard = LogGuard::new(parts.health.check("log"));
     let writes = Writes { health: parts.health.check("writes"), failed: Arc::default() };
     writes.health.green();
     let clock_check = parts.health.check("clock");
@@ -153,6 +162,7 @@ pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
         entropy: parts.entropy,
         writes: writes.clone(),
         clock_check,
+        newest: Arc::new(AtomicI64::new(i64::MIN)),
     };
     tokio::spawn(probe(Probed { log: parts.log, guard, writes, vault: parts.vault, keys }, stop.clone()));
     routes().with_state(app).merge(health_routes(parts.health))
@@ -161,7 +171,7 @@ pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
 /// What is asked now and then, while nobody else asks.
 struct Probed {
     log: Arc<EventLog>,
-    guard: LedgerGuard,
+    guard: LogGuard,
     writes: Writes,
     vault: Vault,
     keys: HealthCheck,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wire::LogId;
 
-use crate::ledger_guard::LedgerGuard;
+use crate::log_guard::LogGuard;
 
 /// How long the projection is asked to hold its answer back until there is something new.
 const LONG_POLL: Duration = Duration::from_secs(20);
@@ -45,7 +45,7 @@ pub struct Projection {
 struct Follower {
     client: PositionClient,
     log: Arc<EventLog>,
-    guard: LedgerGuard,
+    guard: LogGuard,
     health: HealthCheck,
     known: watch::Sender<Known>,
 }
@@ -55,7 +55,7 @@ impl Projection {
     pub fn follow(
         client: PositionClient,
         log: Arc<EventLog>,
-        guard: LedgerGuard,
+        guard: LogGuard,
         health: HealthCheck,
         clock: Arc<dyn Clock>,
         stop: CancellationToken,

@@ -10,7 +10,7 @@ mod app;
 mod context;
 mod effect;
 mod folded;
-mod ledger_guard;
+mod log_guard;
 mod path;
 mod receipt;
 mod routes;

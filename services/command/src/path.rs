@@ -27,8 +27,6 @@ use crate::services::Slot;
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 /// How often a command is prepared anew because what it was prepared on has moved.
 const PREPARATIONS: u32 = 16;
-/// The precision of the clock is not ours to trust: how far the log may be ahead of it before the operator is told.
-const CLOCK_TOLERANCE: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 
 /// Under which key origin and reason are sealed.
 #[derive(Clone, Copy, Debug)]
@@ -344,7 +342,7 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
         let now = Change::instant(app.clock.now());
         let folded = self.slot.folded();
         let at = folded.at.map_or(now, |before| before.max(now));
-        app.clock_agrees(at - now <= CLOCK_TOLERANCE);
+        app.note_times(now, at);
         let mut private = Vec::new();
         let general = Private {
             origin: ask.headers.origin,

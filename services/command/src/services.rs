@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use wire::{Corrupt, OpenError, Opened, Stored, open_all};
 
 use crate::folded::Folded;
-use crate::ledger_guard::LedgerGuard;
+use crate::log_guard::LogGuard;
 
 /// How many users, over all services that are kept folded: some 200 MiB. The largest service alone may have more.
 const MAX_USERS: usize = 200_000;
@@ -71,7 +71,7 @@ impl Slot {
 pub struct Services {
     log: Arc<EventLog>,
     vault: Vault,
-    guard: LedgerGuard,
+    guard: LogGuard,
     keys_health: HealthCheck,
     /// Bounded by what the slots hold, see [`Services::shed`].
     slots: Mutex<LruCache<ServiceId, Arc<Slot>>>,
@@ -96,7 +96,7 @@ impl From<Corrupt> for LoadError {
 
 impl Services {
     /// Nothing at hand yet.
-    pub fn new(log: Arc<EventLog>, vault: Vault, guard: LedgerGuard, keys_health: HealthCheck) -> Self {
+    pub fn new(log: Arc<EventLog>, vault: Vault, guard: LogGuard, keys_health: HealthCheck) -> Self {
         Self { log, vault, guard, keys_health, slots: Mutex::new(LruCache::unbounded()) }
     }
 

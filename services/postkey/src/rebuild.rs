@@ -119,7 +119,7 @@ fn set_aside(path: &Path) -> Result<PathBuf, Failure> {
 
 fn say(report: RebuildReport) -> Result<(), Failure> {
     match report.differences {
-        None => print(format_args!("the old rows could not be compared: they stood at no position of this log"))?,
+        None => print(format_args!("there were no old rows to compare"))?,
         Some(rows) if rows.is_empty() => print(format_args!("the old rows were as the log has them"))?,
         Some(rows) => {
             for row in rows {

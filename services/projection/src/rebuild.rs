@@ -5,9 +5,10 @@ use std::sync::Arc;
 use domain::Position;
 use event_log::EventLog;
 use keys::Vault;
+use wire::LogId;
 
 use crate::projector::{Broken, Halt, Projector};
-use crate::read_model::{ApplyError, Generations, ReadModelError, ReadModelWriter};
+use crate::read_model::{Applied, ApplyError, Generations, ReadModelError, ReadModelWriter};
 
 /// How many differing rows are named.
 const NAMED: u32 = 20;
@@ -18,7 +19,7 @@ pub struct RebuildReport {
     /// The position that the new rows stand at.
     pub position: Position,
     /// Rows that differed from the log, as `user <id>` or `service <id>`, at most twenty; they are right now. `None`
-    /// where the old rows stood at no position of this log, so that they could not be compared.
+    /// where there were no old rows, or none that could be read.
     pub differences: Option<Vec<String>>,
 }
 
@@ -82,22 +83,39 @@ pub async fn rebuild(
     let live = generations.live().await?;
     // What is damaged is what a rebuild is for.
     let old = match writer.applied(live).await {
-        Ok(applied) => applied.filter(|applied| applied.log == log.id() && applied.position <= head),
+        Ok(Some(old)) if old.log != log.id() || old.position > head => return Err(foreign(&old, log.id(), head)),
+        Ok(applied) => applied,
         Err(ReadModelError::Damaged(_)) => None,
         Err(error) => return Err(error.into()),
     };
     let next = generations.begin().await?;
+    let id = log.id();
     let mut projector = Projector::new(log, vault, writer, next);
     let mut differences = None;
     if let Some(old) = old {
         let reached = projector.catch_up(old.position, |at| step(at, head)).await?;
-        if reached.is_some_and(|reached| reached.frontier == old.frontier) {
-            differences = Some(generations.differences(live, next, NAMED).await?);
+        if reached.is_none_or(|reached| reached.frontier != old.frontier) {
+            return Err(foreign(&old, id, head));
         }
+        differences = Some(generations.differences(live, next, NAMED).await?);
     }
     projector.catch_up(head, |at| step(at, head)).await?;
     generations.swap(live, next, true).await?;
     Ok(RebuildReport { position: head, differences })
+}
+
+/// Rows that this log did not make are the only witness of what the log once was: they are not thrown away unasked.
+fn foreign(old: &Applied, log: LogId, head: Position) -> RebuildError {
+    let at = old.position;
+    let what = if old.log != log {
+        format!("the rows were built from log {}, and this is log {log}", old.log)
+    } else if at > head {
+        format!("the log ends at position {head}, but position {at} was applied: it was rolled back")
+    } else {
+        format!("the log's entries up to position {at} are not those that the rows were built from")
+    };
+    let advice = "restore the log; or, if this is the log to go on with, move the read model's file away";
+    RebuildError::Broken(format!("{what}: {advice}"))
 }
 
 #[cfg(test)]

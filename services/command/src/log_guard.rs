@@ -7,12 +7,12 @@ use postkey_http::{Code, HealthCheck, Problem};
 
 /// Remembers, for the life of the process, that the log is not what it must be. Clones share it.
 #[derive(Clone)]
-pub struct LedgerGuard {
+pub struct LogGuard {
     broken: Arc<OnceLock<()>>,
     health: HealthCheck,
 }
 
-impl LedgerGuard {
+impl LogGuard {
     /// All is well until somebody says otherwise.
     pub fn new(health: HealthCheck) -> Self {
         Self { broken: Arc::default(), health }
