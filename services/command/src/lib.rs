@@ -12,7 +12,9 @@ mod effect;
 mod folded;
 mod log_guard;
 mod path;
+mod preparation;
 mod receipt;
+mod refusal;
 mod routes;
 mod services;
 

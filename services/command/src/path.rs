@@ -7,91 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credential::{Password, Personal, ViolationCode};
-use domain::{
-    Command, CredentialHash, EmailService, Event, KeyId, NewCredential, Person, Position, Rejection, Sealed, ServiceId,
-    UserId,
-};
+use domain::{Command, CredentialHash, EmailService, Event, KeyId, NewCredential, Position, Rejection, Sealed};
 use event_log::AppendError;
-use keys::{KeyState, Keys, PartKey};
-use postkey_http::{Code, EntropyRng, Problem, Violation, uuid_v7};
-use secrecy::SecretString;
-use uuid::Uuid;
-use wire::{Body, By, Change, EntryId, Fingerprint, Opened, Private, seal};
+use keys::{KeyState, Keys};
+use postkey_http::{Code, EntropyRng, Problem};
+use wire::{Body, By, Change, EntryId, Opened, Private, seal};
 
 use crate::app::App;
 use crate::context::{Ask, Asked};
+use crate::preparation::{Make, Preparation, PrivateKey};
 use crate::receipt::{Outcome, Receipt};
+use crate::refusal::{overloaded, problem, weak};
 use crate::services::Slot;
 
 /// How long an answer waits for the read model where the caller does not say.
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
 /// How often a command is prepared anew because what it was prepared on has moved.
 const PREPARATIONS: u32 = 16;
-
-/// Under which key origin and reason are sealed.
-#[derive(Clone, Copy, Debug)]
-pub enum PrivateKey {
-    /// A key that the command itself brings.
-    Fresh(KeyId),
-    /// The user's profile key.
-    OfUser(UserId),
-    /// The service's key.
-    OfService,
-}
-
-/// A command on its way: what it is about, and what it brings.
-pub struct Plan {
-    /// The service.
-    pub service: ServiceId,
-    /// The user, if it is about one.
-    pub user: Option<UserId>,
-    /// Under which key origin and reason are sealed.
-    pub private: PrivateKey,
-    /// Keys that the command brings.
-    pub keys: Vec<(KeyId, PartKey)>,
-    /// The password to set, as it was given.
-    pub password: Option<SecretString>,
-    /// The command's fingerprint.
-    pub fingerprint: Fingerprint,
-}
-
-impl Plan {
-    /// A command about a user that is there, which brings at most a password.
-    pub fn about_user<T: Asked>(ask: &Ask<T, 2>, password: Option<SecretString>) -> Self {
-        let [service, user] = ask.ids;
-        let user = UserId::new(user);
-        Self {
-            service: ServiceId::new(service),
-            user: Some(user),
-            private: PrivateKey::OfUser(user),
-            keys: Vec::new(),
-            password,
-            fingerprint: ask.fingerprint(),
-        }
-    }
-
-    /// Draws a key that the command brings.
-    pub fn fresh_key(app: &App, keys: &mut Vec<(KeyId, PartKey)>) -> KeyId {
-        let id = KeyId::new(uuid_v7(&*app.clock, &*app.entropy));
-        keys.push((id, PartKey::generate(&mut EntropyRng::new(Arc::clone(&app.entropy)))));
-        id
-    }
-}
-
-/// What a command's route says of it, besides its plan.
-pub trait Make: Sync {
-    /// The command that is decided.
-    type Command: Command;
-
-    /// Whose password a new one is: the person as the command leaves it. `None` where the command sets none.
-    ///
-    /// # Errors
-    /// Where there is no such person.
-    fn person(&self, state: &EmailService) -> Result<Option<Person>, Rejection>;
-
-    /// The command, with the password that it sets.
-    fn command(&self, credential: Option<NewCredential>) -> Result<Self::Command, Problem>;
-}
 
 /// Carries a command out and waits until it is in force.
 ///
@@ -100,7 +32,7 @@ pub trait Make: Sync {
 pub async fn handle<T: Asked, const N: usize, M: Make>(
     app: &App,
     ask: &Ask<T, N>,
-    plan: Plan,
+    preparation: Preparation,
     make: &M,
 ) -> Result<Receipt, Problem> {
     app.guard.check()?;
@@ -108,8 +40,8 @@ pub async fn handle<T: Asked, const N: usize, M: Make>(
         return Err(Problem::new(Code::LogUnavailable));
     }
     app.guard.check()?;
-    let slot = app.services.slot(plan.service).await?;
-    let outcome = Handling { app, ask, slot: &slot, plan, password: None, hashed: None }.run(make).await?;
+    let slot = app.services.slot(preparation.service).await?;
+    let outcome = Handling { app, ask, slot: &slot, preparation, password: None, hashed: None }.run(make).await?;
     let wait = ask.headers.wait.unwrap_or(DEFAULT_WAIT);
     let effective_at = app.projection.applied(outcome.position, wait).await;
     Ok(Receipt::new(outcome, effective_at))
@@ -119,7 +51,7 @@ struct Handling<'a, T, const N: usize> {
     app: &'a App,
     ask: &'a Ask<T, N>,
     slot: &'a Slot,
-    plan: Plan,
+    preparation: Preparation,
     /// The password once it was judged; judged again where its user's names have changed meanwhile.
     password: Option<Arc<Password>>,
     /// Its hash and key; hashed once.
@@ -188,7 +120,7 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
     }
 
     fn seen(&self) -> Option<Position> {
-        self.slot.folded().seen(self.ask.command_id(self.plan.service))
+        self.slot.folded().seen(self.ask.command_id(self.preparation.service))
     }
 
     /// The answer to a repeat: what the first request was answered, if this is the same request.
@@ -199,7 +131,7 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
         };
         // It can be told only as long as the credential that was set with it stands.
         let fingerprint = private.iter().find_map(|part| part.value.known()?.fingerprint);
-        if fingerprint.is_some_and(|fingerprint| fingerprint != self.plan.fingerprint) {
+        if fingerprint.is_some_and(|fingerprint| fingerprint != self.preparation.fingerprint) {
             return Err(Problem::new(Code::IdempotencyMismatch));
         }
         let events = events.iter().map(Event::name).collect();
@@ -208,7 +140,7 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
 
     /// Judges the password with its user's names, and hashes it; both again only where they must be.
     async fn credential<M: Make>(&mut self, make: &M) -> Result<Option<NewCredential>, Unprepared> {
-        if self.plan.password.is_none() && self.password.is_none() {
+        if self.preparation.password.is_none() && self.password.is_none() {
             return Ok(None);
         }
         let known = make.person(&self.slot.folded().state);
@@ -216,7 +148,7 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
         let Some(person) = person else { return Err(Problem::internal().into()) };
         let personal = Personal::from(&person);
         let (app, policy) = (self.app, &self.app.policy);
-        let password = match (&self.plan.password, &self.password) {
+        let password = match (&self.preparation.password, &self.password) {
             (_, Some(password)) => {
                 let judged = app.hasher.check_personal(password, policy, &personal).await.map_err(overloaded)?;
                 judged.map_err(|violations| refused(&violations))?;
@@ -228,13 +160,13 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
             }
             (None, None) => return Ok(None),
         };
-        self.plan.password = None;
+        self.preparation.password = None;
         self.password = Some(Arc::clone(&password));
         if self.hashed.is_none() {
             let mut salt = [0; credential::SALT_BYTES];
             app.entropy.fill(&mut salt);
             let hash = app.hasher.hash(password, salt).await.map_err(overloaded)?;
-            self.hashed = Some((Plan::fresh_key(app, &mut self.plan.keys), hash));
+            self.hashed = Some((Preparation::fresh_key(app, &mut self.preparation.keys), hash));
         }
         let (key, hash) = self.hashed.clone().ok_or_else(Problem::internal)?;
         Ok(Some(NewCredential { key, hash, policy: policy.version(), judged_for: person }))
@@ -242,7 +174,7 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
 
     async fn store_keys(&self) -> Result<(), Problem> {
         let mut rng = EntropyRng::new(Arc::clone(&self.app.entropy));
-        let stored = self.app.vault.create(&self.plan.keys, &mut rng).await;
+        let stored = self.app.vault.create(&self.preparation.keys, &mut rng).await;
         stored.map_err(|error| {
             self.app.writes.failed();
             self.app.services.keys_problem(&error.into())
@@ -288,7 +220,7 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
 
     fn nothing_changed(&self) -> Outcome {
         let folded = self.slot.folded();
-        let revision = folded.state.provisioned().ok().and_then(|found| match self.plan.user {
+        let revision = folded.state.provisioned().ok().and_then(|found| match self.preparation.user {
             Some(user) => found.user(user).ok().map(|user| user.revision),
             None => Some(found.service.revision),
         });
@@ -296,8 +228,8 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
             position: folded.position(),
             revision: revision.unwrap_or(folded.position()),
             events: Vec::new(),
-            service: self.plan.service,
-            user: self.plan.user,
+            service: self.preparation.service,
+            user: self.preparation.user,
             repeated: false,
         }
     }
@@ -333,7 +265,7 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
             app.guard.trip(corrupt);
             return Err(Problem::new(Code::LogCorrupt));
         }
-        let (service, user) = (self.plan.service, self.plan.user);
+        let (service, user) = (self.preparation.service, self.preparation.user);
         Ok(Some(Outcome { position, revision: position, events: names, service, user, repeated: false }))
     }
 
@@ -347,30 +279,32 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
         let general = Private {
             origin: ask.headers.origin,
             reason: ask.headers.reason.as_ref().map(|reason| reason.as_str().to_owned()),
-            fingerprint: credential.is_none().then_some(self.plan.fingerprint),
+            fingerprint: credential.is_none().then_some(self.preparation.fingerprint),
         };
         if !general.is_empty() {
             private.push(Sealed::known(self.private_key(&folded.state)?, general));
         }
         if let Some(key) = credential {
-            private
-                .push(Sealed::known(key, Private { fingerprint: Some(self.plan.fingerprint), ..Private::default() }));
+            private.push(Sealed::known(
+                key,
+                Private { fingerprint: Some(self.preparation.fingerprint), ..Private::default() },
+            ));
         }
         Ok(Change {
-            id: EntryId::new(uuid_v7(&*app.clock, &*app.entropy)),
+            id: EntryId::new(Preparation::fresh_id(app)),
             at,
             prev: folded.last,
-            command: ask.command_id(self.plan.service),
+            command: ask.command_id(self.preparation.service),
             by: By {
                 client: ask.caller.name.clone(),
                 actor: ask.headers.actor.as_ref().map(|actor| actor.as_str().to_owned()),
             },
-            body: Body::Service { service: self.plan.service, user: self.plan.user, events, private },
+            body: Body::Service { service: self.preparation.service, user: self.preparation.user, events, private },
         })
     }
 
     fn private_key(&self, state: &EmailService) -> Result<KeyId, Problem> {
-        match self.plan.private {
+        match self.preparation.private {
             PrivateKey::Fresh(key) => Ok(key),
             PrivateKey::OfUser(user) => {
                 state.provisioned().and_then(|found| found.user(user)).map(|user| user.person.key).map_err(problem)
@@ -381,7 +315,7 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
 
     /// The keys that the entry's parts are sealed under: those that the command brings, and the one that stands.
     async fn keys_at_hand(&self, credential: Option<KeyId>) -> Result<Keys, Problem> {
-        let standing = match self.plan.private {
+        let standing = match self.preparation.private {
             PrivateKey::Fresh(_) => Vec::new(),
             PrivateKey::OfUser(_) | PrivateKey::OfService => vec![self.private_key(&self.slot.folded().state)?],
         };
@@ -390,32 +324,12 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
             tracing::error!(key = %gone, "a key that stands by the log is not in the key store");
             return Err(Problem::new(Code::KeysUnavailable));
         }
-        for (id, key) in &self.plan.keys {
+        for (id, key) in &self.preparation.keys {
             keys.insert(*id, KeyState::Live(key.clone()));
         }
         debug_assert!(credential.is_none_or(|id| keys.live(id).is_some()), "a credential brings its key");
         Ok(keys)
     }
-}
-
-/// What a caller is told of a refusal. The one place where refusals become codes.
-fn problem(rejection: Rejection) -> Problem {
-    let code = match rejection {
-        Rejection::ServiceUnknown | Rejection::UserUnknown => Code::NotFound,
-        Rejection::DomainTaken => Code::DomainTaken,
-        Rejection::AddressTaken => Code::AddressTaken,
-        Rejection::ForeignDomain => {
-            return Problem::invalid_input(vec![Violation::new("address", "foreign_domain", rejection.to_string())]);
-        }
-        Rejection::PlanFull { .. } => Code::PlanFull,
-        Rejection::PoolExceeded { .. } => Code::PoolExceeded,
-        Rejection::WrongState { .. } => Code::WrongState,
-        Rejection::StaleRevision { .. } => Code::StaleRevision,
-        Rejection::WrongCurrentPassword => Code::WrongCurrentPassword,
-        Rejection::SamePassword => Code::SamePassword,
-        Rejection::Superseded => Code::Internal,
-    };
-    Problem::new(code).with_detail(rejection.to_string())
 }
 
 /// What comes of a password that breaks rules: some of them depend on its user's names.
@@ -425,23 +339,6 @@ fn refused(violations: &[credential::Violation]) -> Unprepared {
     };
     let problem = weak(violations);
     if violations.iter().any(by_state) { Unprepared::ByState(problem) } else { Unprepared::Anyway(problem) }
-}
-
-/// What a caller is told of a password that breaks rules.
-pub fn weak(violations: &[credential::Violation]) -> Problem {
-    let shown =
-        |violation: &credential::Violation| Violation::new("password", violation.code.as_str(), violation.hint.clone());
-    Problem::weak_password(violations.iter().map(shown).collect())
-}
-
-/// What a caller is told where too many passwords wait to be hashed.
-pub fn overloaded(overloaded: credential::Overloaded) -> Problem {
-    Problem::new(Code::Overloaded).with_retry_after(overloaded.retry_after.as_secs())
-}
-
-/// An id drawn for what a command makes.
-pub fn drawn_id(app: &App) -> Uuid {
-    uuid_v7(&*app.clock, &*app.entropy)
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::new_password;
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
-use crate::path::{self, Make, PrivateKey, drawn_id, handle};
+use crate::path::handle;
+use crate::preparation::{Make, Preparation, PrivateKey};
 use crate::receipt::respond;
 
 pub struct NewUser {
@@ -73,9 +74,9 @@ pub async fn add_user(State(app): State<App>, ask: Ask<NewUser, 1>) -> Response 
     let result = async {
         ask.expects_nothing()?;
         let mut keys = Vec::new();
-        let profile_key = path::Plan::fresh_key(&app, &mut keys);
-        let user = UserId::new(drawn_id(&app));
-        let plan = path::Plan {
+        let profile_key = Preparation::fresh_key(&app, &mut keys);
+        let user = UserId::new(Preparation::fresh_id(&app));
+        let preparation = Preparation {
             service: ServiceId::new(ask.ids[0]),
             user: Some(user),
             private: PrivateKey::Fresh(profile_key),
@@ -83,7 +84,7 @@ pub async fn add_user(State(app): State<App>, ask: Ask<NewUser, 1>) -> Response 
             password: Some(ask.body.password.clone()),
             fingerprint: ask.fingerprint(),
         };
-        handle(&app, &ask, plan, &Making { asked: &ask.body, user, profile_key }).await
+        handle(&app, &ask, preparation, &Making { asked: &ask.body, user, profile_key }).await
     };
     respond(&ask.key, StatusCode::CREATED, result.await)
 }

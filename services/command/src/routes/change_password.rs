@@ -10,7 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::new_password;
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
-use crate::path::{Make, Plan, handle};
+use crate::path::handle;
+use crate::preparation::{Make, Preparation};
 use crate::receipt::respond;
 
 pub struct NewPassword(SecretString);
@@ -51,6 +52,6 @@ impl Make for Making {
 
 pub async fn change_password(State(app): State<App>, ask: Ask<NewPassword, 2>) -> Response {
     let making = Making { user: UserId::new(ask.ids[1]), expected: ask.expected() };
-    let plan = Plan::about_user(&ask, Some(ask.body.0.clone()));
-    respond(&ask.key, StatusCode::OK, handle(&app, &ask, plan, &making).await)
+    let preparation = Preparation::about_user(&ask, Some(ask.body.0.clone()));
+    respond(&ask.key, StatusCode::OK, handle(&app, &ask, preparation, &making).await)
 }

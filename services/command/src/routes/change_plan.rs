@@ -8,7 +8,8 @@ use postkey_http::{Fields, FromFields, Problem, Role};
 
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
-use crate::path::{self, Make, PrivateKey, handle};
+use crate::path::handle;
+use crate::preparation::{Make, Preparation, PrivateKey};
 use crate::receipt::respond;
 
 pub struct NewPlan(Plan);
@@ -66,7 +67,7 @@ impl Make for Making {
 }
 
 pub async fn change_plan(State(app): State<App>, ask: Ask<NewPlan, 1>) -> Response {
-    let plan = path::Plan {
+    let preparation = Preparation {
         service: ServiceId::new(ask.ids[0]),
         user: None,
         private: PrivateKey::OfService,
@@ -75,5 +76,5 @@ pub async fn change_plan(State(app): State<App>, ask: Ask<NewPlan, 1>) -> Respon
         fingerprint: ask.fingerprint(),
     };
     let making = Making { plan: ask.body.0, expected: ask.expected() };
-    respond(&ask.key, StatusCode::OK, handle(&app, &ask, plan, &making).await)
+    respond(&ask.key, StatusCode::OK, handle(&app, &ask, preparation, &making).await)
 }

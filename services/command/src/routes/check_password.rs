@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::new_password;
 use crate::app::App;
-use crate::path::overloaded;
+use crate::refusal::overloaded;
 
 pub struct Check {
     password: SecretString,

@@ -10,7 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::optional_new_password;
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
-use crate::path::{Make, Plan, handle};
+use crate::path::handle;
+use crate::preparation::{Make, Preparation};
 use crate::receipt::respond;
 
 /// What is absent is left alone.
@@ -79,6 +80,6 @@ impl Make for Making<'_> {
 
 pub async fn edit_user(State(app): State<App>, ask: Ask<Edit, 2>) -> Response {
     let making = Making { asked: &ask.body, user: UserId::new(ask.ids[1]), expected: ask.expected() };
-    let plan = Plan::about_user(&ask, ask.body.password.clone());
-    respond(&ask.key, StatusCode::OK, handle(&app, &ask, plan, &making).await)
+    let preparation = Preparation::about_user(&ask, ask.body.password.clone());
+    respond(&ask.key, StatusCode::OK, handle(&app, &ask, preparation, &making).await)
 }

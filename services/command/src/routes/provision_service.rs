@@ -11,7 +11,8 @@ use postkey_http::{Fields, FromFields, Problem, Role};
 use super::change_plan::{plan, plan_canonical};
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
-use crate::path::{self, Make, PrivateKey, handle};
+use crate::path::handle;
+use crate::preparation::{Make, Preparation, PrivateKey};
 use crate::receipt::respond;
 
 pub struct Provision {
@@ -65,8 +66,8 @@ pub async fn provision_service(State(app): State<App>, ask: Ask<Provision, 0>) -
             return Err(Problem::forbidden("the service would be another customer's than this call is held to"));
         }
         let mut keys = Vec::new();
-        let key = path::Plan::fresh_key(&app, &mut keys);
-        let plan = path::Plan {
+        let key = Preparation::fresh_key(&app, &mut keys);
+        let preparation = Preparation {
             service: ServiceId::of(&ask.body.domain),
             user: None,
             private: PrivateKey::Fresh(key),
@@ -74,7 +75,7 @@ pub async fn provision_service(State(app): State<App>, ask: Ask<Provision, 0>) -
             password: None,
             fingerprint: ask.fingerprint(),
         };
-        handle(&app, &ask, plan, &Making { asked: &ask.body, key }).await
+        handle(&app, &ask, preparation, &Making { asked: &ask.body, key }).await
     };
     respond(&ask.key, StatusCode::CREATED, result.await)
 }

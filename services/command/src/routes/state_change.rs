@@ -9,7 +9,8 @@ use postkey_http::{Fields, FromFields, Problem, Reason, Role};
 
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
-use crate::path::{Make, Plan, handle};
+use crate::path::handle;
+use crate::preparation::{Make, Preparation};
 use crate::receipt::respond;
 
 /// A command that needs nothing but the user's id.
@@ -65,6 +66,6 @@ impl<C: StateChange> Make for Making<C> {
 pub async fn carry_out<C: StateChange>(app: &App, mut ask: Ask<WithReason<C>, 2>) -> Response {
     ask.headers.reason = ask.body.reason.clone().or(ask.headers.reason.take());
     let making = Making::<C> { user: UserId::new(ask.ids[1]), expected: ask.expected(), command: PhantomData };
-    let plan = Plan::about_user(&ask, None);
-    respond(&ask.key, StatusCode::OK, handle(app, &ask, plan, &making).await)
+    let preparation = Preparation::about_user(&ask, None);
+    respond(&ask.key, StatusCode::OK, handle(app, &ask, preparation, &making).await)
 }

@@ -1,11 +1,11 @@
 //! The read model in a SQLite file, for a single machine. WAL; a commit is seen by the next lookup of any process.
 
 mod row;
+mod statements;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +18,8 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use tokio::sync::Mutex;
 
-use self::row::{SERVICE_COLUMNS, USER_COLUMNS, ids_json, service_json, user_json};
+use self::row::{ids_json, service_json, user_json};
+use self::statements::SQL;
 use super::{
     Applied, ApplyError, Batch, Generation, Generations, LoginRow, Lookups, Page, Queries, ReadModelError,
     ReadModelWriter, Rows, ServiceQuery, ServiceRow, Touched, UserQuery, UserRow,
@@ -33,75 +34,6 @@ const READ_MODEL: Application =
 pub struct SqliteReadModel {
     readers: SqlitePool,
     writer: Mutex<Writer>,
-}
-
-/// The SQL, put together once from the column lists.
-struct Statements {
-    services_touched: String,
-    users_touched: String,
-    upsert_services: String,
-    upsert_users: String,
-    login: String,
-    service: String,
-    services: String,
-    services_of: String,
-    user: String,
-    users: String,
-    differing_services: String,
-    differing_users: String,
-}
-
-static SQL: LazyLock<Statements> = LazyLock::new(|| Statements {
-    services_touched: touched("service", SERVICE_COLUMNS, "service"),
-    users_touched: touched("mailbox_user", USER_COLUMNS, "user"),
-    upsert_services: upsert("service", SERVICE_COLUMNS, "service", &["service", "private_key", "last_leaf"]),
-    upsert_users: upsert("mailbox_user", USER_COLUMNS, "user", &["user", "service", "profile_key", "credential_key"]),
-    login: format!(
-        "SELECT {}, live.position FROM (SELECT generation, position FROM generation WHERE live = 1) AS live \
-         LEFT JOIN mailbox_user AS u ON u.generation = live.generation AND u.address = $1",
-        USER_COLUMNS.split(", ").map(|column| format!("u.{column}")).collect::<Vec<_>>().join(", "),
-    ),
-    service: format!("SELECT {SERVICE_COLUMNS} FROM live_service WHERE service = $1"),
-    services: format!("SELECT {SERVICE_COLUMNS} FROM live_service WHERE domain > $1 ORDER BY domain LIMIT $2"),
-    services_of: format!(
-        "SELECT {SERVICE_COLUMNS} FROM live_service WHERE domain > $1 AND customer = $2 ORDER BY domain LIMIT $3"
-    ),
-    user: format!("SELECT {USER_COLUMNS} FROM live_user WHERE service = $1 AND user = $2"),
-    users: format!("SELECT {USER_COLUMNS} FROM live_user WHERE service = $1 AND user > $2 ORDER BY user LIMIT $3"),
-    differing_services: differing("service", SERVICE_COLUMNS, "service"),
-    differing_users: differing("mailbox_user", USER_COLUMNS, "user"),
-});
-
-fn touched(table: &str, columns: &str, id: &str) -> String {
-    format!("SELECT {columns} FROM {table} WHERE generation = $1 AND {id} IN (SELECT unhex(value) FROM json_each($2))")
-}
-
-/// One statement for all rows of a batch: a statement each costs several times as much.
-fn upsert(table: &str, columns: &str, id: &str, bytes: &[&str]) -> String {
-    let names: Vec<_> = columns.split(", ").collect();
-    let value = |(n, name): (usize, &&str)| {
-        let value = format!("row.value ->> '$[{n}]'");
-        if bytes.contains(name) { format!("unhex({value})") } else { value }
-    };
-    let values: Vec<_> = names.iter().enumerate().map(value).collect();
-    let set: Vec<_> =
-        names.iter().filter(|name| **name != id).map(|name| format!("{name} = excluded.{name}")).collect();
-    format!(
-        "INSERT INTO {table} (generation, {columns}) SELECT $1, {} FROM json_each($2) AS row WHERE true \
-         ON CONFLICT (generation, {id}) DO UPDATE SET {}",
-        values.join(", "),
-        set.join(", ")
-    )
-}
-
-fn differing(table: &str, columns: &str, id: &str) -> String {
-    let side = |one: &str, other: &str| {
-        format!(
-            "SELECT {id} FROM (SELECT {columns} FROM {table} WHERE generation = {one} \
-             EXCEPT SELECT {columns} FROM {table} WHERE generation = {other})"
-        )
-    };
-    format!("{} UNION {} LIMIT $3", side("$1", "$2"), side("$2", "$1"))
 }
 
 /// What SQLite says of a file that is no longer one is damage, which waiting does not mend.
