@@ -11,4 +11,5 @@ mod logins_during_changes;
 mod lost_log;
 mod races;
 mod rebuild;
+mod replaced;
 mod start_errors;

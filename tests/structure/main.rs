@@ -125,7 +125,10 @@ fn the_ledger_and_the_wire_do_no_io() {
 
 #[test]
 fn the_event_log_never_looks_into_an_entry() {
-    knows_none_of("shared/event-log", &["keys", "ledger", "credential", "serde*", "hmac", "postkey-*"]);
+    knows_none_of(
+        "shared/event-log",
+        &["keys", "ledger", "credential", "serde*", "hmac", "postkey-http", "postkey-c*"],
+    );
     // Bytes and ids: nothing of `wire` that opens, authenticates or makes an entry.
     let carried = ["Entry", "LogId", "Stored", "Subject", "SubjectError"];
     let mut seen = 0;
@@ -147,7 +150,8 @@ fn the_event_log_never_looks_into_an_entry() {
 
 #[test]
 fn keys_know_no_event_and_credentials_no_storage() {
-    knows_none_of("shared/keys", &["wire", "event-log", "ledger", "credential", "postkey-*"]);
+    knows_none_of("shared/keys", &["wire", "event-log", "ledger", "credential", "postkey-http", "postkey-c*"]);
+    knows_none_of("shared/sqlite", &["domain", "wire", "keys", "event-log", "ledger", "credential", "postkey-*"]);
     knows_none_of("shared/credential", &["sqlx*", "wire", "keys", "event-log", "ledger", "postkey-*"]);
 }
 

@@ -128,8 +128,8 @@ impl Follower {
             ClientError::LogCorrupt { .. } => {
                 self.unsound(format!("{error}; restore the log that the read model was built from"));
             }
-            // It is there, and can't vouch for a position yet.
-            ClientError::NotReady { .. } => {
+            // It is there, and can't vouch for a position yet, or does not for us.
+            ClientError::NotReady { .. } | ClientError::Refused { .. } => {
                 self.health.red(error.to_string());
                 self.known.send_modify(|known| known.unchecked = true);
             }

@@ -37,7 +37,8 @@ pub async fn handle<T: Asked, const N: usize, M: Make>(
 ) -> Result<Receipt, Problem> {
     app.guard.check()?;
     if !app.projection.met().await {
-        return Err(Problem::new(Code::LogUnavailable));
+        let detail = "the projection can't say yet whether this is the log that it knows; nothing was stored";
+        return Err(Problem::new(Code::CatchingUp).with_detail(detail));
     }
     app.guard.check()?;
     let slot = app.services.slot(preparation.service).await?;

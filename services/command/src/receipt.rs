@@ -28,7 +28,8 @@ pub struct Outcome {
     pub repeated: bool,
 }
 
-/// The outcome, and since when it is in force.
+/// The outcome, and an instant at which it was known to be in force: for a repeat, and where nothing changed, that of the
+/// answer. Since when exactly is not recorded; an earlier instant could be claimed falsely.
 #[derive(Serialize)]
 pub struct Receipt {
     position: u64,

@@ -73,7 +73,7 @@ pub struct Services {
     vault: Vault,
     guard: LogGuard,
     keys_health: HealthCheck,
-    /// Bounded by what the slots hold, see [`Services::shed`].
+    /// Bounded by what the slots hold, see [`Services::keep_or_shed`].
     slots: Mutex<LruCache<ServiceId, Arc<Slot>>>,
 }
 
@@ -117,15 +117,23 @@ impl Services {
             let _turn = slot.turn().await?;
             if !slot.loaded.load(Ordering::Acquire) {
                 self.catch_up(&slot).await?;
-                self.shed();
+                self.keep_or_shed(&slot);
             }
         }
         Ok(slot)
     }
 
-    /// Lets go of the services that were asked for longest ago, until the rest is small enough; never of the last.
-    fn shed(&self) {
+    /// Keeps what was just loaded, at the cost of the services that were asked for longest ago. One that does not exist
+    /// is not kept: whoever guesses ids pushes nobody out.
+    fn keep_or_shed(&self, loaded: &Arc<Slot>) {
+        let exists = loaded.folded().position() > domain::Position::START;
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if !exists {
+            if slots.peek(&loaded.id).is_some_and(|kept| Arc::ptr_eq(kept, loaded)) {
+                slots.pop(&loaded.id);
+            }
+            return;
+        }
         let mut users: usize = slots.iter().map(|(_, slot)| slot.weight()).sum();
         while users > MAX_USERS && slots.len() > 1 {
             let Some((_, slot)) = slots.pop_lru() else { break };

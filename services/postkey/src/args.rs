@@ -21,7 +21,6 @@ use crate::token::TokenArgs;
 #[command(
     name = "postkey",
     version,
-    disable_version_flag = true,
     after_help = "\
 Examples:
   postkey up --demo                  everything on ./postkey-data, with a service and users to try
@@ -89,6 +88,14 @@ impl FromStr for SqliteUrl {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  postkey up --demo                             on ./postkey-data, with a service and users to try
+  postkey up --data /var/lib/postkey            in earnest; clients' tokens are in its tokens/
+  postkey up --policy strict --command-listen 127.0.0.1:9081
+
+DIR/endpoints.json says where it listens, while it does. /healthz and /readyz on both say how it is. Back up the whole
+folder of a postkey that is stopped; keep the keyring apart from the rest.")]
 pub struct UpArgs {
     /// The folder of all files; made on the first start
     #[arg(long, env = "POSTKEY_DATA", default_value = "./postkey-data", value_name = "DIR")]

@@ -1,13 +1,11 @@
 //! `postkey command`: the command service as a process of its own.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use credential::Policy;
 use postkey_http::{Health, PositionClient, listen};
 
 use crate::args::CommandArgs;
-use crate::edges::{SystemClock, SystemEntropy};
 use crate::failure::Failure;
 use crate::folder::read_token;
 use crate::journal::print;
@@ -25,17 +23,7 @@ pub async fn command(args: CommandArgs) -> Result<(), Failure> {
     let hasher = start_hasher()?;
     let listener = listen(args.listen, args.insecure.insecure_listen).await?;
     print(format_args!("listening on http://{}", listener.local_addr()?))?;
-    let parts = postkey_command::Parts {
-        log: Arc::clone(&stores.log),
-        vault: stores.vault.clone(),
-        policy: Policy::of(args.policy.policy),
-        hasher,
-        clients,
-        projection,
-        health,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-    };
+    let parts = stores.command(Policy::of(args.policy.policy), clients, hasher, health, projection);
     let ran = postkey_command::run(parts, listener, stop).await;
     stores.close().await;
     Ok(ran?)

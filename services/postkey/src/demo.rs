@@ -28,6 +28,7 @@ pub async fn seed(folder: &Folder, command: &str, projection: &str) -> Result<()
         let address = format!("{name}@acme.example");
         let there = known["users"].as_array().into_iter().flatten().any(|user| user["address"] == address.as_str());
         if there {
+            print(format_args!("demo user   {address}  is there; its password was shown when it was made"))?;
             continue;
         }
         let suggestion = demo.post(command, "/v1/passwords/suggest", &json!({})).await?.1;

@@ -27,6 +27,8 @@ impl Failure {
     pub fn io(path: &Path, error: &io::Error) -> Self {
         let advice = match error.kind() {
             io::ErrorKind::PermissionDenied => ": postkey must own the folder and be able to write to it",
+            io::ErrorKind::NotFound => ": name a file or folder that is there",
+            io::ErrorKind::NotADirectory => ": name a folder",
             io::ErrorKind::ReadOnlyFilesystem => ": choose a folder that can be written to",
             io::ErrorKind::StorageFull => ": make room on the disk, then start again",
             _ => "",

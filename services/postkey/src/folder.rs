@@ -169,7 +169,14 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
 
 /// Reads a token from its file.
 pub fn read_token(path: &Path) -> Result<SecretString, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?;
+    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::failed(format!(
+            "there is no token file {}: `postkey token new` prints a token to put there, `postkey init` makes the \
+             command service's",
+            path.display()
+        )),
+        _ => Failure::io(path, &error),
+    })?;
     Ok(SecretString::from(text.trim().to_owned()))
 }
 

@@ -5,16 +5,16 @@ use std::io::{self, Write};
 use std::panic;
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::failure::Failure;
 
 /// How the log is written.
 #[derive(Args, Debug)]
 pub struct JournalArgs {
-    /// What is logged on stderr: error, warn, info, debug, or a filter such as "info,event_log=debug"
-    #[arg(long, global = true, env = "POSTKEY_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
-    log_level: String,
+    /// What is logged on stderr
+    #[arg(long, global = true, env = "POSTKEY_LOG_LEVEL", default_value = "info")]
+    log_level: Level,
     /// As lines for people, or as lines of JSON
     #[arg(long, global = true, env = "POSTKEY_LOG_FORMAT", default_value = "text")]
     log_format: Format,
@@ -27,11 +27,37 @@ enum Format {
     Json,
 }
 
+/// The least weighty lines that are logged.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<Level> for LevelFilter {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::ERROR,
+            Level::Warn => Self::WARN,
+            Level::Info => Self::INFO,
+            Level::Debug => Self::DEBUG,
+            Level::Trace => Self::TRACE,
+        }
+    }
+}
+
 /// Starts the log, and keeps what a panic says out of it: it could hold anything.
 pub fn start(args: &JournalArgs) {
-    // sqlx logs statements at debug; their parameters never.
-    let filter = EnvFilter::try_new(&args.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    // sqlx logs statements at debug; their parameters never. A line that can't be written (the disk that takes the log is
+    // full, whoever reads it has gone) is lost: neither it nor the report of it may end the process.
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(args.log_level))
+        .with_writer(io::stderr)
+        .with_target(false)
+        .log_internal_errors(false);
     match args.log_format {
         Format::Text => builder.with_ansi(false).init(),
         Format::Json => builder.json().flatten_event(true).init(),

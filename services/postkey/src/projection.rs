@@ -28,19 +28,7 @@ pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
     let listener = listen(args.listen, args.insecure.insecure_listen).await?.into_std()?;
     print(format_args!("listening on http://{}", listener.local_addr()?))?;
     let Some(stores) = red_until_the_log_is_there(&args, &listener, &stop).await? else { return Ok(()) };
-    let parts = postkey_projection::Parts {
-        log: Arc::clone(&stores.log),
-        vault: stores.vault.clone(),
-        writer: model.clone(),
-        generations: model.clone(),
-        lookups: model.clone(),
-        queries: model.clone(),
-        clients,
-        hasher,
-        health,
-        entropy: Arc::new(SystemEntropy),
-        freshness_bound: args.freshness.freshness_bound,
-    };
+    let parts = stores.projection(&model, clients, hasher, health, args.freshness.freshness_bound);
     let ran = postkey_projection::run(parts, TcpListener::from_std(listener)?, stop).await;
     stores.close().await;
     model.close().await;
@@ -55,6 +43,8 @@ async fn red_until_the_log_is_there(
 ) -> Result<Option<Stores>, Failure> {
     let health = Health::new();
     health.check("log").red(format!("waiting for the command service to make {}", args.log.log.path().display()));
+    let log = args.log.log.path().display();
+    tracing::info!(%log, "listening, and waiting for the command service to make the log where it is not there yet");
     let waiting = stop.child_token();
     let red = serve(
         Router::new().merge(health_routes(health)),

@@ -27,33 +27,35 @@ Examples:
 Fills a fresh set of rows from the log, compares it with the old one where both stand at the same position, and swaps.
 Until the swap the old rows are untouched. Rows that differed are named by id: somebody changed them behind our back.")]
 pub struct RebuildArgs {
-    /// The data folder of `postkey up`
-    #[arg(long, env = "POSTKEY_DATA", value_name = "DIR", conflicts_with_all = ["log", "read_model", "keys", "keyring_file"])]
-    data: Option<PathBuf>,
+    /// The data folder of `postkey up`, where the stores are not named one by one
+    #[arg(long, env = "POSTKEY_DATA", value_name = "DIR", default_value = "./postkey-data")]
+    data: PathBuf,
     /// The event log: sqlite:PATH
-    #[arg(long, value_name = "URL", required_unless_present = "data")]
+    #[arg(long, value_name = "URL", requires_all = ["read_model", "keys", "keyring_file"])]
     log: Option<SqliteUrl>,
     /// The auth read model: sqlite:PATH
-    #[arg(long, value_name = "URL", required_unless_present = "data")]
+    #[arg(long, value_name = "URL", requires = "log")]
     read_model: Option<SqliteUrl>,
     /// The key store: sqlite:PATH
-    #[arg(long, value_name = "URL", required_unless_present = "data")]
+    #[arg(long, value_name = "URL", requires = "log")]
     keys: Option<SqliteUrl>,
     /// The keyring file
-    #[arg(long, value_name = "FILE", required_unless_present = "data")]
+    #[arg(long, value_name = "FILE", requires = "log")]
     keyring_file: Option<PathBuf>,
 }
 
 pub async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
-    let (log, read_model, keys, keyring_file) =
-        match (args.data, args.log, args.read_model, args.keys, args.keyring_file) {
-            (Some(data), ..) => {
-                let folder = Folder::new(data);
-                (folder.log(), folder.read_model(), folder.keys(), folder.keyring())
-            }
-            (None, Some(log), Some(read_model), Some(keys), Some(keyring)) => (log, read_model, keys, keyring),
-            _ => return Err(Failure::usage("name --data, or all of --log --read-model --keys --keyring-file")),
-        };
+    let (log, read_model, keys, keyring_file) = match (args.log, args.read_model, args.keys, args.keyring_file) {
+        (Some(log), Some(read_model), Some(keys), Some(keyring)) => (log, read_model, keys, keyring),
+        _ => {
+            let folder = Folder::new(args.data);
+            (folder.log(), folder.read_model(), folder.keys(), folder.keyring())
+        }
+    };
+    if !log.path().exists() {
+        let path = log.path().display();
+        return Err(Failure::usage(format!("{path}: there is no log to rebuild from: --data names the data folder")));
+    }
     let _lock = locks::take(read_model.folder(), "projection.lock")?;
     let stores = Stores::open_to_read(&log, &KeyArgs { keys, keyring_file }).await?;
     let outcome = match rows_anew(&stores, read_model.path()).await {

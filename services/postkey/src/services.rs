@@ -4,16 +4,16 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use credential::{Hasher, HasherConfig};
+use credential::{Hasher, HasherConfig, Policy};
 use domain::Position;
 use event_log::{AppendError, EventLog, LogStore, OpenError, Scope, SqliteStore};
 use futures::TryStreamExt;
-use keys::{Keyring, SqliteKeyStore, Vault};
-use postkey_http::{Clients, Clock, EntropyRng, Health, uuid_v4, uuid_v7};
+use keys::{KeyState, Keyring, SqliteKeyStore, Vault};
+use postkey_http::{Clients, Clock, EntropyRng, Health, PositionClient, uuid_v4, uuid_v7};
 use postkey_projection::read_model::SqliteReadModel;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use wire::{Body, By, Change, CommandId, EntryId, LogId, OpenError as EntryError, open_all, seal};
+use wire::{Body, By, Change, CommandId, EntryId, LogId, OpenError as EntryError, authenticate, open_all, seal};
 
 use crate::args::{KeyArgs, SqliteUrl};
 use crate::edges::{SystemClock, SystemEntropy};
@@ -114,18 +114,81 @@ impl Stores {
         }
     }
 
-    /// Checks by the first entry that log and keyring belong together.
+    /// Checks that log, keyring and key store belong together: by the first entry, and by the keys of the last.
     async fn identify(&self) -> Result<(), Failure> {
         let Some(first) = self.log.read(Scope::All, Position::START).try_next().await? else { return Ok(()) };
-        match open_all(&[first], self.log.id(), &self.vault).await {
-            Ok(opened) if opened.iter().all(|first| first.change.body == Body::LogCreated { log: self.log.id() }) => {
-                Ok(())
-            }
-            Ok(_) => Err(Failure::failed("the log does not begin with its first entry: restore it from your backup")),
+        let begins = match open_all(&[first], self.log.id(), &self.vault).await {
+            Ok(opened) => opened.iter().all(|first| first.change.body == Body::LogCreated { log: self.log.id() }),
             Err(EntryError::Corrupt(corrupt)) => {
-                Err(Failure::failed(format!("{corrupt}; bring the keyring and the log together that belong together")))
+                let what = "the log can't be read with this keyring: bring the two together that belong together";
+                return Err(Failure::failed(format!("{what} ({corrupt})")));
             }
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        if !begins {
+            return Err(Failure::failed("the log does not begin with its first entry: restore it from your backup"));
+        }
+        let head = self.log.head(Scope::All).await?.position;
+        let before = Position::new(head.get().saturating_sub(1));
+        let last: Vec<_> = self.log.read(Scope::All, before).try_next().await?.into_iter().collect();
+        for entry in &last {
+            // An entry that is corrupt is met, and said, where it is read.
+            let Ok(entry) = authenticate(entry, self.log.id(), self.vault.keyring().macs()) else { continue };
+            let ids: Vec<_> = entry.key_ids().collect();
+            let keys = self.vault.fetch(&ids).await?;
+            if ids.iter().any(|id| matches!(keys.get(*id), KeyState::NeverSeen)) {
+                return Err(Failure::failed(
+                    "the key store lacks the keys of the log's last entry: it is older than the log, or another's; \
+                     restore the one that belongs to it",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the projection service is made of, over these stores.
+    pub fn projection(
+        &self,
+        model: &Arc<SqliteReadModel>,
+        clients: Arc<Clients>,
+        hasher: Arc<Hasher>,
+        health: Health,
+        freshness_bound: Duration,
+    ) -> postkey_projection::Parts {
+        postkey_projection::Parts {
+            log: Arc::clone(&self.log),
+            vault: self.vault.clone(),
+            writer: model.clone(),
+            generations: model.clone(),
+            lookups: model.clone(),
+            queries: model.clone(),
+            clients,
+            hasher,
+            health,
+            entropy: Arc::new(SystemEntropy),
+            freshness_bound,
+        }
+    }
+
+    /// What the command service is made of, over these stores.
+    pub fn command(
+        &self,
+        policy: Policy,
+        clients: Arc<Clients>,
+        hasher: Arc<Hasher>,
+        health: Health,
+        projection: PositionClient,
+    ) -> postkey_command::Parts {
+        postkey_command::Parts {
+            log: Arc::clone(&self.log),
+            vault: self.vault.clone(),
+            policy,
+            hasher,
+            clients,
+            projection,
+            health,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
         }
     }
 

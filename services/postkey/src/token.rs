@@ -42,6 +42,9 @@ The name is the client's identity: a second token of the same name overlaps with
         file: ClientsFileArgs,
     },
     /// Revoke every token of a client; running services forget it within 5 seconds
+    #[command(after_help = "\
+Example:
+  postkey token revoke roundcube --data /var/lib/postkey")]
     Revoke {
         /// The client's name
         name: String,

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::args::{KeyArgs, UpArgs};
 use crate::demo;
-use crate::edges::{SystemClock, SystemEntropy};
 use crate::failure::Failure;
 use crate::folder::{Folder, read_token, replace};
 use crate::journal::print;
@@ -36,30 +35,12 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
     let (command_url, projection_url) = (url(command_listener.local_addr()?), url(projection_listener.local_addr()?));
 
     let (command_health, projection_health) = (Health::new(), Health::new());
-    let projection = postkey_projection::Parts {
-        log: Arc::clone(&stores.log),
-        vault: stores.vault.clone(),
-        writer: model.clone(),
-        generations: model.clone(),
-        lookups: model.clone(),
-        queries: model.clone(),
-        clients: open_clients(&folder.clients(), &projection_health, &stop)?,
-        hasher: Arc::clone(&hasher),
-        health: projection_health,
-        entropy: Arc::new(SystemEntropy),
-        freshness_bound: args.freshness.freshness_bound,
-    };
-    let command = postkey_command::Parts {
-        log: Arc::clone(&stores.log),
-        vault: stores.vault.clone(),
-        policy: Policy::of(args.policy.policy),
-        hasher,
-        clients: open_clients(&folder.clients(), &command_health, &stop)?,
-        projection: PositionClient::new(&[&projection_url], &read_token(&folder.token(Role::Service))?)?,
-        health: command_health,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-    };
+    let clients = open_clients(&folder.clients(), &projection_health, &stop)?;
+    let bound = args.freshness.freshness_bound;
+    let projection = stores.projection(&model, clients, Arc::clone(&hasher), projection_health, bound);
+    let clients = open_clients(&folder.clients(), &command_health, &stop)?;
+    let client = PositionClient::new(&[&projection_url], &read_token(&folder.token(Role::Service))?)?;
+    let command = stores.command(Policy::of(args.policy.policy), clients, hasher, command_health, client);
     let running = async {
         tokio::try_join!(
             async { Ok::<_, Failure>(postkey_projection::run(projection, projection_listener, stop.clone()).await?) },
@@ -67,20 +48,15 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
         )
     };
     let announced = async {
-        let announced: Result<(), Failure> = async {
-            let endpoints = json!({"command": command_url, "projection": projection_url});
-            replace(&folder.endpoints(), endpoints.to_string().as_bytes())?;
-            print(format_args!("command     {command_url}"))?;
-            print(format_args!("projection  {projection_url}"))?;
-            print(format_args!("tokens      {}/tokens", folder.path().display()))?;
+        let announced = async {
+            announce(&folder, &command_url, &projection_url)?;
             if args.demo {
                 let seeded = demo::seed(&folder, &command_url, &projection_url);
                 stop.run_until_cancelled(seeded).await.unwrap_or(Ok(()))?;
             }
-            Ok(())
-        }
-        .await;
-        announced.inspect_err(|_| stop.cancel())
+            Ok::<_, Failure>(())
+        };
+        announced.await.inspect_err(|_| stop.cancel())
     };
     let (ran, announced) = tokio::join!(running, announced);
     stores.close().await;
@@ -88,6 +64,15 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
     forget_endpoints(&folder)?;
     announced?;
     ran.map(|_| ())
+}
+
+/// Says where the services listen, to whoever looks into the folder and to the person who started them.
+fn announce(folder: &Folder, command_url: &str, projection_url: &str) -> Result<(), Failure> {
+    let endpoints = json!({"command": command_url, "projection": projection_url});
+    replace(&folder.endpoints(), endpoints.to_string().as_bytes())?;
+    print(format_args!("command     {command_url}"))?;
+    print(format_args!("projection  {projection_url}"))?;
+    print(format_args!("tokens      {}/tokens", folder.path().display()))
 }
 
 /// Endpoints are there only while somebody listens at them.

@@ -32,6 +32,18 @@ pub enum Rejection {
         /// The most bytes that this mailbox could have.
         available_bytes: u64,
     },
+    /// A plan would have fewer mailboxes than are in use.
+    #[error("{in_use} mailboxes are in use: a plan can't have fewer")]
+    MailboxesInUse {
+        /// How many are.
+        in_use: u32,
+    },
+    /// A plan would have a smaller pool than is allotted.
+    #[error("{allotted_bytes} bytes are allotted to mailboxes: a pool can't be smaller")]
+    StorageAllotted {
+        /// How many bytes are.
+        allotted_bytes: u64,
+    },
     /// The user's state does not allow it.
     #[error("the user is {}", .state.as_str())]
     WrongState {

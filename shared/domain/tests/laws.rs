@@ -196,12 +196,4 @@ proptest! {
             prop_assert_eq!(alone, Ok(provisioned.user(id).ok().cloned()));
         }
     }
-
-    #[test]
-    fn a_decision_depends_on_the_state_alone(draws in draws()) {
-        let (state, _) = run(&draws);
-        for (step, draw) in (100..).zip(&draws) {
-            prop_assert_eq!(draw.decide(&state, step), draw.decide(&state.clone(), step));
-        }
-    }
 }

@@ -117,17 +117,21 @@ impl Drop for Line {
         let client = self.client.0.get().map_or("-", String::as_str);
         let ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let request_id = self.id.as_str();
+        // Probes, and our own poll, which is refused while the projection starts and cut off where it stops.
+        let quiet = matches!(route, "/healthz" | "/readyz" | "/metrics" | "/v1/position");
         let Some((status, code)) = self.outcome else {
-            tracing::info!(method, route, ms, client, request_id, "gone before the answer");
+            if quiet {
+                tracing::debug!(method, route, ms, client, request_id, "gone before the answer");
+            } else {
+                tracing::info!(method, route, ms, client, request_id, "gone before the answer");
+            }
             return;
         };
         let status = status.as_u16();
         match status {
+            _ if quiet => tracing::debug!(method, route, status, code, ms, client, request_id, "answered"),
             503 => tracing::warn!(method, route, status, code, ms, client, request_id, "answered"),
             500.. => tracing::error!(method, route, status, code, ms, client, request_id, "answered"),
-            _ if matches!(route, "/healthz" | "/readyz" | "/metrics" | "/v1/position") => {
-                tracing::debug!(method, route, status, code, ms, client, request_id, "answered");
-            }
             _ => tracing::info!(method, route, status, code, ms, client, request_id, "answered"),
         }
     }

@@ -23,6 +23,7 @@ pub enum Fault {
 }
 
 /// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>): the low byte of the extended ones.
+const ERROR: i32 = 1;
 const PERM: i32 = 3;
 const BUSY: i32 = 5;
 const READONLY: i32 = 8;
@@ -31,15 +32,20 @@ const FULL: i32 = 13;
 const NOTADB: i32 = 26;
 /// The extended code for a rollback journal that a reader may not play back.
 const READONLY_ROLLBACK: i32 = 776;
+/// The extended code for a file that was deleted or replaced while it was open.
+const READONLY_DBMOVED: i32 = 1032;
 /// The extended code for a `-shm` file that can't grow, which it could if there were space.
 const IOERR_SHMSIZE: i32 = 4874;
 
 /// What kind of failure an error is.
 pub fn fault(error: &sqlx::Error) -> Fault {
     match error {
-        sqlx::Error::Database(error) => match error.code().and_then(|code| code.parse::<i32>().ok()) {
+        sqlx::Error::Database(error) => match code(error.as_ref()) {
             Some(IOERR_SHMSIZE) => Fault::Full,
             Some(READONLY_ROLLBACK) => Fault::HotJournal,
+            Some(READONLY_DBMOVED) => Fault::Other,
+            // A table or column that the schema has and the file has not.
+            Some(ERROR) if error.message().starts_with("no such") => Fault::Damaged,
             code => match code.map(|code| code & 0xff) {
                 Some(CORRUPT) => Fault::Damaged,
                 Some(NOTADB) => Fault::NotADatabase,
@@ -60,11 +66,18 @@ pub fn fault(error: &sqlx::Error) -> Fault {
     }
 }
 
+fn code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
+    error.code().and_then(|code| code.parse().ok())
+}
+
 /// An error in words for an operator. A value that was of another type is left out: it may be anything.
 pub fn said(error: &sqlx::Error) -> String {
     match (fault(error), error) {
         (Fault::Full, _) => "the disk is full: make room on it".to_owned(),
         (Fault::Denied, _) => "permission denied: the file and its folder must be writable by this user".to_owned(),
+        (Fault::Other, sqlx::Error::Database(inner)) if code(inner.as_ref()) == Some(READONLY_DBMOVED) => {
+            "the file was deleted or replaced while it was open: restore it, then restart".to_owned()
+        }
         (Fault::Damaged, sqlx::Error::Database(_)) => error.to_string(),
         (Fault::Damaged, _) => "a row is missing, or holds a value of another type".to_owned(),
         _ => error.to_string(),

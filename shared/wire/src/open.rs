@@ -71,11 +71,7 @@ pub fn authenticate<'a>(stored: &'a Stored, log: LogId, macs: &MacKeys) -> Resul
     let newline = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(|| corrupt("it has no MAC"))?;
     let (line, trailer) = (&bytes[..newline], &bytes[newline + 1..]);
     let (key, tag) = trailer_parts(trailer).ok_or_else(|| corrupt("its MAC is malformed"))?;
-    let key = macs.get(key).ok_or_else(|| {
-        corrupt(
-            "it is authenticated with a key that is not in the keyring; is this the keyring that belongs to the log?",
-        )
-    })?;
+    let key = macs.get(key).ok_or_else(|| corrupt("it is authenticated with a key that is not in this keyring"))?;
     if !key.verifies(&[mac_context(log, &stored.entry.subject).as_bytes(), line], &tag) {
         return Err(corrupt("its MAC does not verify: the bytes were changed, or belong to another log or subject"));
     }

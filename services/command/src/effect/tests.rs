@@ -42,7 +42,7 @@ async fn a_log_that_could_not_be_asked_when_the_projection_was_heard_is_not_appe
         // Until it has looked, it does not know; then it knows.
         loop {
             match one.provision(DOMAIN).send().await.code() {
-                "log_unavailable" => tokio::task::yield_now().await,
+                "catching_up" => tokio::task::yield_now().await,
                 code => return code.to_owned(),
             }
         }
@@ -56,7 +56,7 @@ async fn a_log_that_stays_down_is_unavailable_and_not_waited_for() {
     let world = World::new().await;
     let one = world.instance();
     one.store.switch(false);
-    one.provision(DOMAIN).send().await.refused(503, "log_unavailable");
+    one.provision(DOMAIN).send().await.refused(503, "catching_up");
     assert_eq!(one.store.appends(), 0);
 }
 
@@ -95,7 +95,7 @@ async fn a_projection_that_can_not_vouch_for_a_position_is_not_one_that_is_not_t
     let world = World::new().await;
     world.projection.refuses(Some(Code::CatchingUp));
     let one = world.instance();
-    one.provision(DOMAIN).send().await.refused(503, "log_unavailable");
+    one.provision(DOMAIN).send().await.refused(503, "catching_up");
     assert_eq!(one.store.appends(), 0);
 
     // One that is only starting is waited for.

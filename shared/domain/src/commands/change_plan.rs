@@ -17,10 +17,10 @@ impl Command for ChangePlan {
         let service = &state.provisioned()?.service;
         service.expect(self.expected)?;
         if service.usage.mailboxes > self.plan.mailboxes() {
-            return Err(Rejection::PlanFull { allowed: self.plan.mailboxes() });
+            return Err(Rejection::MailboxesInUse { in_use: service.usage.mailboxes });
         }
         if service.usage.allotted_bytes > self.plan.pool_bytes() {
-            return Err(Rejection::PoolExceeded { available_bytes: self.plan.pool_bytes() });
+            return Err(Rejection::StorageAllotted { allotted_bytes: service.usage.allotted_bytes });
         }
         if service.plan == self.plan {
             return Ok(Vec::new());
@@ -50,10 +50,10 @@ mod tests {
     fn a_plan_below_what_is_in_use_is_refused() {
         given(two_users())
             .when(ChangePlan { plan: plan(1, 100), expected: None })
-            .refused(Rejection::PlanFull { allowed: 1 });
+            .refused(Rejection::MailboxesInUse { in_use: 2 });
         given(two_users())
             .when(ChangePlan { plan: plan(5, 29), expected: None })
-            .refused(Rejection::PoolExceeded { available_bytes: 29 * MIB });
+            .refused(Rejection::StorageAllotted { allotted_bytes: 30 * MIB });
     }
 
     #[test]

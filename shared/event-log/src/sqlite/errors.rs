@@ -20,7 +20,7 @@ pub enum OpenError {
     #[error("{0}: the log was not finished when it was created; create it again")]
     Unfinished(PathBuf),
     /// The file is something else; nothing was touched.
-    #[error("{0}: this is not a log")]
+    #[error("{0}: this is not a log; restore it from your backup")]
     NotALog(PathBuf),
     /// The file was written by a newer version of this program.
     #[error("{path}: the log has schema {found}, and this program knows no later one than {known}")]

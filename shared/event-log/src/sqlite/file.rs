@@ -13,6 +13,7 @@ use uuid::Uuid;
 use wire::LogId;
 
 use super::errors::OpenError;
+use super::presence::Presence;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// "pklg", as it stands in the schema.
@@ -83,6 +84,16 @@ impl LogFile {
             Content::Log(log) => closed.map(|()| log),
             Content::Nothing => Err(OpenError::Unfinished(self.0.clone())),
         }
+    }
+
+    /// Refuses where another file, or none, has taken the place of the one that was opened.
+    pub(super) fn in_place(&self, presence: &Presence) -> Result<(), OpenError> {
+        presence.check().map_err(|corrupt| OpenError::Damaged { path: self.0.clone(), what: corrupt.to_string() })
+    }
+
+    /// The file as it is now, to be told from another that takes its place.
+    pub(super) fn presence(&self) -> Result<Presence, OpenError> {
+        Presence::of(&self.0).map_err(|error| self.io_error(&error))
     }
 
     /// A connection that has been seen to write, to the log it is expected to write to.

@@ -5,11 +5,12 @@
 
 mod errors;
 mod file;
+mod presence;
 mod reader;
 mod writer;
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_stream::try_stream;
 use async_trait::async_trait;
@@ -38,6 +39,8 @@ use crate::{Appended, Corrupt, Head, LogStore, ReadError, Scope};
 /// - **Several processes** may have the file open: each with any number of readers, and writers too, for SQLite's own
 ///   lock and the guard in the statement hold between processes. Followers hear appends of this process at once and
 ///   those of another within about 10 ms.
+/// - **Deleted or replaced** while it is open, the file or its write-ahead log is [`Corrupt::Damaged`], and nothing is
+///   acknowledged any more: a deleted file takes all that is written to it, and loses it with the process.
 /// - **Recovery** is by itself: a transaction that fails, for whatever reason, is rolled back, its appends are
 ///   [`Appended::Unknown`], and the next one starts on a fresh connection. A full disk is over when there is space.
 /// - **Stopping**: [`close`](Self::close), or drop it: what is queued is still written.
@@ -71,11 +74,12 @@ impl SqliteStore {
         let file = LogFile::new(path);
         let log = file.identify().await?;
         let (heard, _) = watch::channel(Position::START);
-        let writer = Writer::open(file.clone(), log, heard.clone()).await?;
+        let presence = Arc::new(file.presence()?);
+        let writer = Writer::open(file.clone(), log, heard.clone(), Arc::clone(&presence)).await?;
         let (queue, queued) = mpsc::channel(QUEUE);
         let writer = tokio::spawn(writer.run(queued));
         Ok(Self {
-            reader: Reader::new(&file, heard),
+            reader: Reader::new(&file, heard, presence),
             file,
             log,
             queue: Mutex::new(Some(queue)),
@@ -93,8 +97,9 @@ impl SqliteStore {
         let file = LogFile::new(path);
         let log = file.identify().await?;
         let (heard, _) = watch::channel(Position::START);
+        let presence = Arc::new(file.presence()?);
         Ok(Self {
-            reader: Reader::new(&file, heard),
+            reader: Reader::new(&file, heard, presence),
             file,
             log,
             queue: Mutex::new(None),

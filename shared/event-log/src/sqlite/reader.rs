@@ -1,5 +1,6 @@
 //! Readers: bounded pages through a small pool, heads, and waiting for more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Position;
@@ -12,6 +13,7 @@ use wire::{Entry, LogId, Stored, Subject};
 
 use super::errors::read_error;
 use super::file::LogFile;
+use super::presence::Presence;
 use crate::{Corrupt, Head, ReadError, Scope};
 
 /// Connections that read at the same time; each is a thread.
@@ -27,6 +29,7 @@ pub(super) struct Reader {
     pool: SqlitePool,
     /// The highest position that the writer has committed or a follower has found: followers wait on it.
     heard: watch::Sender<Position>,
+    presence: Arc<Presence>,
     /// Held by the one follower that asks on behalf of all of them.
     turn: Mutex<()>,
 }
@@ -38,7 +41,7 @@ pub(super) struct Page {
 }
 
 impl Reader {
-    pub(super) fn new(file: &LogFile, heard: watch::Sender<Position>) -> Self {
+    pub(super) fn new(file: &LogFile, heard: watch::Sender<Position>, presence: Arc<Presence>) -> Self {
         let pool = SqlitePoolOptions::new()
             .max_connections(READERS)
             // There is no network that could have gone: a connection to a file needs no test before each use.
@@ -46,11 +49,12 @@ impl Reader {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(file.reading());
-        Self { pool, heard, turn: Mutex::new(()) }
+        Self { pool, heard, presence, turn: Mutex::new(()) }
     }
 
     /// The next entries of `scope` after the position, in one statement and thus of one moment.
     pub(super) async fn page(&self, scope: &Scope, after: Position) -> Result<Page, ReadError> {
+        self.presence.check()?;
         let failed = |error: sqlx::Error| read_error(&error, after);
         let from = i64::try_from(after.get()).unwrap_or(i64::MAX);
         let query = match scope {
@@ -84,6 +88,7 @@ impl Reader {
 
     /// Identity and last position, in one statement.
     pub(super) async fn head(&self, scope: &Scope) -> Result<Head, ReadError> {
+        self.presence.check()?;
         let query = match scope {
             Scope::All => sqlx::query("SELECT id, (SELECT coalesce(max(position), 0) FROM entry) FROM log"),
             Scope::Subject(subject) => {

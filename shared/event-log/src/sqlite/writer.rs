@@ -1,5 +1,7 @@
 //! The one writer: takes whatever is queued and commits it as one transaction, so that many appends share one fsync.
 
+use std::sync::Arc;
+
 use domain::Position;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Row};
@@ -8,6 +10,7 @@ use wire::{Entry, LogId};
 
 use super::errors::OpenError;
 use super::file::LogFile;
+use super::presence::Presence;
 use super::reader::announce;
 use crate::Appended;
 
@@ -39,16 +42,23 @@ pub(super) struct Writer {
     log: LogId,
     connection: Option<SqliteConnection>,
     heard: watch::Sender<Position>,
+    presence: Arc<Presence>,
     /// Whether the last transaction failed.
     failing: bool,
 }
 
 impl Writer {
     /// Connects, and proves that the file can be written to.
-    pub(super) async fn open(file: LogFile, log: LogId, heard: watch::Sender<Position>) -> Result<Self, OpenError> {
+    pub(super) async fn open(
+        file: LogFile,
+        log: LogId,
+        heard: watch::Sender<Position>,
+        presence: Arc<Presence>,
+    ) -> Result<Self, OpenError> {
         let options = file.writing();
         let connection = Some(file.writer(options.clone(), log).await?);
-        Ok(Self { file, options, log, connection, heard, failing: false })
+        presence.note_ahead();
+        Ok(Self { file, options, log, connection, heard, presence, failing: false })
     }
 
     /// Writes until every sender is gone and nothing is queued; then moves the WAL into the file and gives back the
@@ -58,6 +68,7 @@ impl Writer {
         while queue.recv_many(&mut batch, BATCH).await > 0 {
             self.commit(&mut batch).await;
         }
+        self.presence.forget_ahead();
         let mut connection = self.connection?;
         if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await {
             // Harmless: the WAL stays beside the file and is read with it.
@@ -114,14 +125,23 @@ impl Writer {
     async fn transact(&mut self, appends: Vec<(Entry, Position)>) -> Result<Vec<Appended>, OpenError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(self.file.writer(self.options.clone(), self.log).await?),
+            none => {
+                self.file.in_place(&self.presence)?;
+                let connection = none.insert(self.file.writer(self.options.clone(), self.log).await?);
+                self.presence.note_ahead();
+                connection
+            }
         };
-        decide(connection, appends).await.map_err(|error| self.file.error(&error))
+        let answers = decide(connection, appends).await.map_err(|error| self.file.error(&error))?;
+        // After the commit and before anybody is answered: what went into a deleted file is not acknowledged.
+        self.file.in_place(&self.presence)?;
+        Ok(answers)
     }
 
     /// Closes what is left of a connection and waits until it is: an open transaction is rolled back by that, and only
     /// then may anybody look for what became of it.
     async fn disconnect(&mut self) {
+        self.presence.forget_ahead();
         if let Some(connection) = self.connection.take()
             && let Err(error) = connection.close().await
         {
@@ -177,7 +197,8 @@ mod tests {
     async fn writer(path: &Path) -> Writer {
         let file = LogFile::new(path);
         file.create(LOG).await.expect("a new log");
-        Writer::open(file, LOG, watch::channel(Position::START).0).await.expect("a writer")
+        let presence = Arc::new(file.presence().expect("a file"));
+        Writer::open(file, LOG, watch::channel(Position::START).0, presence).await.expect("a writer")
     }
 
     async fn commit(writer: &mut Writer, services: std::ops::Range<u128>, bytes: usize) -> Vec<Appended> {
@@ -199,6 +220,49 @@ mod tests {
 
     fn at(positions: std::ops::RangeInclusive<u64>) -> Vec<Appended> {
         positions.map(|position| Appended::At(Position::new(position))).collect()
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_synced_before_it_is_answered() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut writer = writer(&folder.path().join("log")).await;
+        let connection = writer.connection.as_mut().expect("connected");
+        // 2 is FULL (sqlite.org/pragma.html#pragma_synchronous): with WAL, every commit is synced.
+        let synchronous: i64 =
+            sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await.expect("asked");
+        let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(connection).await.expect("asked");
+        assert_eq!((synchronous, journal.as_str()), (2, "wal"));
+    }
+
+    #[tokio::test]
+    async fn appends_that_wait_together_are_one_transaction() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut writer = writer(&folder.path().join("log")).await;
+        let wal = folder.path().join("log-wal");
+        let grown = async |writer: &mut Writer, services: std::ops::Range<u128>| {
+            let before = std::fs::metadata(&wal).expect("a WAL").len();
+            commit(writer, services, 10).await;
+            std::fs::metadata(&wal).expect("a WAL").len() - before
+        };
+        // The first commit of a fresh log touches pages that later ones find full; what is compared comes after it.
+        grown(&mut writer, 0..1).await;
+        let alone = grown(&mut writer, 1..2).await;
+        let together = grown(&mut writer, 2..34).await;
+        assert!(together < alone * 4, "32 appends wrote {together} bytes of log, one wrote {alone}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_deleted_or_replaced_acknowledges_nothing() {
+        for lost in ["log", "log-wal"] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut writer = writer(&folder.path().join("log")).await;
+            assert_eq!(commit(&mut writer, 0..1, 10).await, at(1..=1));
+            std::fs::rename(folder.path().join(lost), folder.path().join("elsewhere")).expect("moved");
+            assert_eq!(commit(&mut writer, 1..2, 10).await, [Appended::Unknown], "{lost}");
+            std::fs::copy(folder.path().join("elsewhere"), folder.path().join(lost)).expect("another in its place");
+            assert_eq!(commit(&mut writer, 2..3, 10).await, [Appended::Unknown], "{lost}");
+            assert!(writer.presence.check().is_err());
+        }
     }
 
     #[tokio::test]

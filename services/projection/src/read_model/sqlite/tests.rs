@@ -276,3 +276,14 @@ async fn a_first_start_that_was_killed_within_a_transaction_is_no_obstacle() {
     let model = SqliteReadModel::open(&copy).await.unwrap();
     assert_eq!(model.applied(Generation(1)).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_table_that_is_gone_is_damage() {
+    let (model, mut hand, _folder) = filled().await;
+    sqlx::raw_sql("PRAGMA writable_schema = ON; DROP VIEW live_user; DROP TABLE mailbox_user")
+        .execute(&mut hand)
+        .await
+        .unwrap();
+    let nobody = Address::parse("nobody@s1.example").unwrap();
+    is_damage(model.login(&nobody).await.err().as_ref(), "a table that is gone");
+}
