@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
-use postkey_http::{ClientError, Clock, HealthCheck, PositionClient};
+use postkey_http::{ClientError, Clock, HealthCheck, PositionClient, Status};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a service that has just started waits to hear from the projection whether its log is the one that it knows.
 const FIRST_CONTACT: Duration = Duration::from_secs(5);
+/// What is not applied within this time is worth a look.
+const LATE: Duration = Duration::from_secs(1);
 /// How long a command waits for a projection that is there but can't tell yet: one that is starting soon can.
 const SECOND_THOUGHT: Duration = Duration::from_secs(2);
 
@@ -39,6 +41,7 @@ struct Known {
 pub struct Projection {
     known: watch::Receiver<Known>,
     clock: Arc<dyn Clock>,
+    health: HealthCheck,
 }
 
 /// What the task that follows works with.
@@ -61,9 +64,9 @@ impl Projection {
         stop: CancellationToken,
     ) -> Self {
         let (sender, known) = watch::channel(Known::default());
-        let follower = Follower { client, log, guard, health, known: sender };
+        let follower = Follower { client, log, guard, health: health.clone(), known: sender };
         tokio::spawn(async move { stop.run_until_cancelled(follower.run()).await });
-        Self { known, clock }
+        Self { known, clock, health }
     }
 
     /// Waits, shortly after the start only, until the projection was heard. It knows how far the log once had come, so a
@@ -82,7 +85,13 @@ impl Projection {
         let reached = known.wait_for(|known| known.position >= position);
         match timeout(wait, reached).await {
             Ok(Ok(_)) => Some(self.clock.now()),
-            Ok(Err(_)) | Err(_) => None,
+            Ok(Err(_)) | Err(_) => {
+                // One that hangs answers nothing for as long as a long poll takes; a Save is known to be late sooner.
+                if wait >= LATE && self.health.status() == Status::Green {
+                    self.health.yellow(format!("position {position} was not applied within {} s", wait.as_secs()));
+                }
+                None
+            }
         }
     }
 }

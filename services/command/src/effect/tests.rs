@@ -124,3 +124,12 @@ async fn a_projection_that_finds_the_log_corrupt_is_believed() {
     assert!(matches!(begins.health.check("log").status(), Status::NeedsPerson(_)));
     assert_eq!((world.head().await, begins.store.appends()), (before, 0));
 }
+
+#[tokio::test]
+async fn a_change_that_is_not_applied_in_time_shows() {
+    let world = World::new().await;
+    world.projection.says(1, LOG);
+    let one = world.instance();
+    one.provision(DOMAIN).header("prefer", "wait=1").send().await.done(202);
+    assert!(matches!(one.health.check("projection").status(), Status::Yellow(_)));
+}
