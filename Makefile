@@ -13,7 +13,7 @@ run: ## Start postkey on $(DATA) with a demo service and users (postkey up --dem
 
 test: ## Build everything and run every test: crates, journeys, bad input, faults
 	$(CARGO) build --workspace
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 
 lint: ## Check the format, and clippy with warnings as errors
 	$(CARGO) fmt --all --check
