@@ -255,3 +255,22 @@ async fn a_reason_that_cannot_be_one_is_refused() {
     let reason = json!({"reason": "ü".repeat(500)});
     scene.operator().post(&suspend, &reason).await.receipt(200, &["UserSuspended"]);
 }
+
+#[tokio::test]
+async fn wrong_fields_do_not_hide_what_is_wrong_with_the_password() {
+    let scene = Scene::set().await;
+    let wrong = json!({"first_name": "", "quota_bytes": 1, "password": "zoe", "nickname": "x"});
+    let problem = scene.operator().patch(&scene.ann(), &wrong).await.problem(422, "invalid_input");
+    let named: Vec<_> = problem["violations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|violation| (violation["field"].as_str().unwrap(), violation["code"].as_str().unwrap()))
+        .collect();
+    for field in ["first_name", "quota_bytes", "nickname"] {
+        assert!(named.iter().any(|(named, _)| *named == field), "{field}: {named:?}");
+    }
+    for rule in ["too_short", "missing_upper", "missing_digit", "missing_symbol"] {
+        assert!(named.contains(&("password", rule)), "{rule}: {named:?}");
+    }
+}

@@ -1,17 +1,21 @@
 //! The one extractor of every command: who asks, for whom, with which headers, and the body. The right to ask comes
 //! before everything else; wrong headers and wrong fields are named together.
 
+use std::cell::RefCell;
+
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use domain::{Position, ServiceId};
 use postkey_http::{
     Body, Caller, Code, CommandHeaders, FromFields, IdempotencyKey, OptionalBody, PathIds, Problem, Role, Tenancy,
     uuid_v4,
 };
+use secrecy::SecretString;
 use uuid::Uuid;
 use wire::{CommandId, Fingerprint};
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::refusal::{overloaded, weak};
 
 /// The namespace of command ids (RFC 9562 §5.5): UUIDv5 of `postkey.command` in the DNS namespace.
 const COMMAND_NAMESPACE: Uuid = Uuid::from_u128(0xe148_e385_a953_567f_a988_9c39_0617_f4e1);
@@ -87,11 +91,15 @@ impl<T: Asked, const N: usize> FromRequest<App> for Ask<T, N> {
         let tenancy = Tenancy::of(&caller, &parts.headers);
         let headers = CommandHeaders::parse(&parts.headers).map_err(Problem::invalid_input);
         let request = Request::from_parts(parts, body);
-        let body = if T::MAY_BE_EMPTY {
-            OptionalBody::<T>::from_request(request, app).await.map(|body| body.0)
-        } else {
-            Body::<T>::from_request(request, app).await.map(|body| body.0)
+        let reading = async {
+            let body = if T::MAY_BE_EMPTY {
+                OptionalBody::<T>::from_request(request, app).await.map(|body| body.0)
+            } else {
+                Body::<T>::from_request(request, app).await.map(|body| body.0)
+            };
+            (body, PASSWORD.with(RefCell::take))
         };
+        let (body, password) = PASSWORD.scope(RefCell::default(), reading).await;
         match (tenancy, headers, body) {
             (Ok(tenancy), Ok(headers), Ok(body)) => {
                 let key = match &headers.idempotency_key {
@@ -100,13 +108,35 @@ impl<T: Asked, const N: usize> FromRequest<App> for Ask<T, N> {
                 };
                 Ok(Self { caller, tenancy, headers, key, ids, body })
             }
-            (tenancy, headers, body) => Err(joined([tenancy.err(), headers.err(), body.err()])),
+            (tenancy, headers, body) => {
+                let broken = broken_rules(app, password).await?;
+                Err(joined([tenancy.err(), headers.err(), body.err(), broken]))
+            }
         }
     }
 }
 
+tokio::task_local! {
+    /// The new password of the body that is being read: where the rest of a request can't be read, its broken rules are
+    /// named all the same.
+    static PASSWORD: RefCell<Option<SecretString>>;
+}
+
+/// Notes the new password of the body that is being read.
+pub fn note_password(given: &SecretString) {
+    // Outside of a command (a check of a password) nobody asks for it.
+    let _ = PASSWORD.try_with(|password| password.replace(Some(given.clone())));
+}
+
+/// The rules that a password breaks, of those that depend on nobody.
+async fn broken_rules(app: &App, password: Option<SecretString>) -> Result<Option<Problem>, Problem> {
+    let Some(password) = password else { return Ok(None) };
+    let assessed = app.hasher.assess(password, &app.policy, None).await.map_err(overloaded)?;
+    Ok(Some(Problem::invalid_input(weak(&assessed.violations).violations)))
+}
+
 /// All violations in one answer; a refusal of another kind goes first.
-fn joined(problems: [Option<Problem>; 3]) -> Problem {
+fn joined(problems: [Option<Problem>; 4]) -> Problem {
     let mut violations = Vec::new();
     for problem in problems.into_iter().flatten() {
         if problem.code != Code::InvalidInput {

@@ -17,6 +17,8 @@ mod state_change;
 use postkey_http::Fields;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::context;
+
 /// Reads `password`, a new one that must be there. What no mail program can send (SASL PLAIN ends at a NUL, RFC 4616)
 /// would lock its user out.
 fn new_password(fields: &mut Fields) -> Option<SecretString> {
@@ -39,5 +41,6 @@ fn sendable(fields: &mut Fields, given: SecretString) -> Option<SecretString> {
         );
         return None;
     }
+    context::note_password(&given);
     Some(given)
 }
