@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::ServiceId;
+use domain::{Position, ServiceId};
 use event_log::{AppendError, EventLog, ReadError, Scope};
 use futures::{StreamExt, TryStreamExt};
 use keys::{Vault, VaultError};
@@ -126,7 +126,7 @@ impl Services {
     /// Keeps what was just loaded, at the cost of the services that were asked for longest ago. One that does not exist
     /// is not kept: whoever guesses ids pushes nobody out.
     fn keep_or_shed(&self, loaded: &Arc<Slot>) {
-        let exists = loaded.folded().position() > domain::Position::START;
+        let exists = loaded.folded().position() > Position::START;
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if !exists {
             if slots.peek(&loaded.id).is_some_and(|kept| Arc::ptr_eq(kept, loaded)) {
@@ -180,8 +180,8 @@ impl Services {
     ///
     /// # Errors
     /// As [`Services::slot`].
-    pub async fn entry(&self, slot: &Slot, position: domain::Position) -> Result<Opened, Problem> {
-        let before = domain::Position::new(position.get().saturating_sub(1));
+    pub async fn entry(&self, slot: &Slot, position: Position) -> Result<Opened, Problem> {
+        let before = Position::new(position.get().saturating_sub(1));
         let read = async {
             let stored: Option<Stored> = self.log.read(Scope::service(slot.id), before).try_next().await?;
             let stored: Vec<_> = stored.into_iter().filter(|stored| stored.position == position).collect();

@@ -153,6 +153,17 @@ pub struct LogArgs {
     pub log: SqliteUrl,
 }
 
+/// What both services read besides the stores.
+#[derive(Args, Clone, Debug)]
+pub struct FileArgs {
+    /// Who may ask what; `postkey token new` writes it
+    #[arg(long, env = "POSTKEY_CLIENTS_FILE", value_name = "FILE")]
+    pub clients_file: PathBuf,
+    /// The key that checkpoints are signed with, once there are any; checked to be there
+    #[arg(long, env = "POSTKEY_LEDGER_KEY_FILE", value_name = "FILE")]
+    pub ledger_key_file: Option<PathBuf>,
+}
+
 /// The keys that open entries.
 #[derive(Args, Clone, Debug)]
 pub struct KeyArgs {
@@ -181,12 +192,8 @@ pub struct CommandArgs {
     pub log: LogArgs,
     #[command(flatten)]
     pub keys: KeyArgs,
-    /// Who may ask what; `postkey token new` writes it
-    #[arg(long, env = "POSTKEY_CLIENTS_FILE", value_name = "FILE")]
-    pub clients_file: PathBuf,
-    /// The key of the ledger's checkpoints; the command service only checks that it is there
-    #[arg(long, env = "POSTKEY_LEDGER_KEY_FILE", value_name = "FILE")]
-    pub ledger_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub files: FileArgs,
     #[command(flatten)]
     pub policy: PolicyArgs,
     /// The projection services that share the read model, to ask what is in force
@@ -217,12 +224,8 @@ pub struct ProjectionArgs {
     /// The auth read model: sqlite:PATH
     #[arg(long, env = "POSTKEY_READ_MODEL", value_name = "URL")]
     pub read_model: SqliteUrl,
-    /// Who may ask what; `postkey token new` writes it
-    #[arg(long, env = "POSTKEY_CLIENTS_FILE", value_name = "FILE")]
-    pub clients_file: PathBuf,
-    /// The key that checkpoints are signed with, once there are any; checked to be there
-    #[arg(long, env = "POSTKEY_LEDGER_KEY_FILE", value_name = "FILE")]
-    pub ledger_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub files: FileArgs,
     #[command(flatten)]
     pub freshness: FreshnessArgs,
 }

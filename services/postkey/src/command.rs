@@ -14,12 +14,12 @@ use crate::services::{Stores, open_clients, start_hasher, stop_on_signal};
 
 pub async fn command(args: CommandArgs) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
-    check_there(args.ledger_key_file.as_deref())?;
+    check_there(args.files.ledger_key_file.as_deref())?;
     let _lock = locks::take(args.log.log.folder(), "command.lock")?;
     let stores = Stores::open_to_write(&args.log.log, &args.keys, None).await?;
     let projection = PositionClient::new(&args.projection_url, &read_token(&args.token_file)?)?;
     let health = Health::new();
-    let clients = open_clients(&args.clients_file, &health, &stop)?;
+    let clients = open_clients(&args.files.clients_file, &health, &stop)?;
     let hasher = start_hasher()?;
     let listener = listen(args.listen, args.insecure.insecure_listen).await?;
     print(format_args!("listening on http://{}", listener.local_addr()?))?;

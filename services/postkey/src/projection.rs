@@ -19,10 +19,10 @@ use crate::services::{LOOK_AGAIN, Stores, open_clients, open_read_model, start_h
 
 pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
-    check_there(args.ledger_key_file.as_deref())?;
+    check_there(args.files.ledger_key_file.as_deref())?;
     let _lock = locks::take(args.read_model.folder(), "projection.lock")?;
     let health = Health::new();
-    let clients = open_clients(&args.clients_file, &health, &stop)?;
+    let clients = open_clients(&args.files.clients_file, &health, &stop)?;
     let model = open_read_model(&args.read_model).await?;
     let hasher = start_hasher()?;
     let listener = listen(args.listen, args.insecure.insecure_listen).await?.into_std()?;
