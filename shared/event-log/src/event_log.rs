@@ -179,7 +179,11 @@ impl EventLog {
             };
             match answer {
                 Some(Appended::At(position)) => return self.accepted(position, floor),
-                Some(Appended::Conflict) if !unsure => return Err(self.refused(entry, expected).await),
+                Some(Appended::Conflict) if !unsure => {
+                    if self.has_moved(entry, expected).await? {
+                        return Err(AppendError::Conflict);
+                    }
+                }
                 Some(Appended::Closed) if !unsure => return Err(AppendError::Closed),
                 Some(Appended::Unknown) => {
                     if !unsure {
@@ -197,8 +201,9 @@ impl EventLog {
                     Ok(Found::Nothing) => match answer {
                         // Nothing of ours is in it, and an attempt that is still under way will be refused too.
                         Some(Appended::Closed) => return Err(AppendError::Closed),
-                        // The subject neither ends where we expect it nor goes on from there: it ends before.
-                        Some(Appended::Conflict) => self.not_rolled_back(entry, expected).await?,
+                        // The subject neither ends where we expect it nor goes on from there: it ends before, or an
+                        // attempt of somebody's is still under way.
+                        Some(Appended::Conflict) => drop(self.has_moved(entry, expected).await?),
                         _ => {}
                     },
                     Err(ReadError::Corrupt(corrupt)) => return Err(corrupt.into()),
@@ -237,20 +242,18 @@ impl EventLog {
         Ok(position)
     }
 
-    /// What a definite refusal means: somebody was faster, or the subject has lost entries that the caller has seen,
-    /// which would otherwise be a conflict for ever.
-    async fn refused(&self, entry: &Entry, expected: Position) -> AppendError {
-        self.not_rolled_back(entry, expected).await.err().unwrap_or(AppendError::Conflict)
-    }
-
-    async fn not_rolled_back(&self, entry: &Entry, expected: Position) -> Result<(), AppendError> {
+    /// What a definite refusal means: somebody was faster (true); or somebody else's append is still on its way through
+    /// a replicated store, and may yet come to nothing (false); or the subject has lost entries that the caller has
+    /// seen, which would otherwise be a conflict for ever.
+    async fn has_moved(&self, entry: &Entry, expected: Position) -> Result<bool, AppendError> {
         match self.head(Scope::Subject(entry.subject.clone())).await {
             Ok(head) if head.position < expected => {
                 Err(self.broken(Corrupt::RolledBack { head: head.position, seen: expected }).into())
             }
+            Ok(head) => Ok(head.position > expected),
             Err(ReadError::Corrupt(corrupt)) => Err(corrupt.into()),
-            // Unavailable: what the refusal says stands without it.
-            Ok(_) | Err(ReadError::Unavailable(_)) => Ok(()),
+            // What the refusal says stands without it.
+            Err(ReadError::Unavailable(_)) => Ok(true),
         }
     }
 

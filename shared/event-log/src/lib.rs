@@ -12,6 +12,7 @@
 
 mod corrupt;
 mod event_log;
+mod jetstream;
 mod sqlite;
 mod store;
 
@@ -28,5 +29,8 @@ pub use event_log::{AppendError, EventLog};
 pub use faulty::{AppendFault, FaultyStore, ReadFault};
 #[cfg(feature = "contract")]
 pub use memory::MemoryStore;
+pub use jetstream::{
+    Alarms, Cluster, JetStreamError, JetStreamStore, NatsConfig, STREAM, StreamReport, Wakes, is_recent,
+};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{Appended, Head, LogStore, ReadError, Scope};

@@ -1,0 +1,224 @@
+//! Following by a pull consumer: begun anew at each position that is followed from, and given up at the first doubt.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_nats::{Message, StatusCode, Subscriber};
+use async_stream::try_stream;
+use domain::Position;
+use futures::{Stream, StreamExt};
+use serde::de::IgnoredAny;
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+use wire::{LogId, Stored};
+
+use super::connection::Connection;
+use super::faults::{ApiFault, code};
+use super::read::{at, stored};
+use super::stream::{Info, STREAM, Settings};
+use crate::{Corrupt, ReadError};
+
+/// How many entries one pull may bring: fewer than the client keeps in hand, so that none is dropped.
+const BATCH: usize = 2_000;
+/// How long a pull waits for them; then it is made again.
+const EXPIRES: Duration = Duration::from_secs(30);
+/// How often the server says that it is still there.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// A server that says nothing for so long is gone; the consumer is then begun anew, on another one.
+const SILENCE: Duration = Duration::from_millis(1_500);
+/// How often a quiet log is asked where it ends: a consumer that has stalled, or a stream that was put in another's
+/// place, says nothing of itself.
+const LOOK: Duration = Duration::from_secs(2);
+/// A consumer of ours that nobody pulls from any more goes away after this.
+const FORGOTTEN: Duration = Duration::from_secs(30);
+
+/// The status with which a pull ends early, for a reason that stands in its description.
+const NOT_NOW: u16 = 409;
+
+/// Tells consumers that one process makes from each other.
+static MADE: AtomicU64 = AtomicU64::new(0);
+
+/// Prepares the consumer to go on after a position, and answers its name.
+pub(super) async fn begin(connection: &Connection, durable: Option<&str>, after: Position) -> Result<String, ApiFault> {
+    let from = after.next().get();
+    if let Some(name) = durable {
+        let reset = format!("CONSUMER.RESET.{STREAM}.{name}");
+        connection.api::<IgnoredAny>(&reset, &json!({"seq": from})).await?;
+        return Ok(name.to_owned());
+    }
+    let inbox = connection.client().new_inbox();
+    let unique = inbox.rsplit('.').next().unwrap_or_default();
+    let name = format!("follow-{unique}-{}", MADE.fetch_add(1, Ordering::Relaxed));
+    let mut config = consumer(&name);
+    config["deliver_policy"] = "by_start_sequence".into();
+    config["opt_start_seq"] = from.into();
+    config["inactive_threshold"] = nanoseconds(FORGOTTEN).into();
+    config["mem_storage"] = true.into();
+    config["num_replicas"] = 1.into();
+    make(connection, &name, config).await?;
+    Ok(name)
+}
+
+/// The settings of a consumer that entries are pulled from: one at a time, acknowledged by nobody, for the position that
+/// is applied is kept where it is applied.
+fn consumer(name: &str) -> serde_json::Value {
+    json!({"name": name, "ack_policy": "none", "deliver_policy": "all", "replay_policy": "instant", "max_waiting": 16})
+}
+
+/// Makes a durable consumer, for whoever may not make its own; one that is there already stays.
+pub(super) async fn make_durable(connection: &Connection, name: &str) -> Result<(), ApiFault> {
+    let mut config = consumer(name);
+    config["durable_name"] = name.into();
+    make(connection, name, config).await
+}
+
+async fn make(connection: &Connection, name: &str, config: serde_json::Value) -> Result<(), ApiFault> {
+    let question = json!({"stream_name": STREAM, "config": config});
+    connection.api::<IgnoredAny>(&format!("CONSUMER.CREATE.{STREAM}.{name}"), &question).await.map(|_| ())
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The entries after a position, from a consumer that was begun there. Ends with the first doubt.
+pub(super) fn pull(
+    connection: &Connection,
+    consumer: String,
+    log: LogId,
+    after: Position,
+) -> impl Stream<Item = Result<Stored, ReadError>> + Send + '_ {
+    try_stream! {
+        let mut last = after;
+        let mut pulling = Pulling::new(connection, consumer).await?;
+        loop {
+            match pulling.next().await? {
+                Pulled::Entry(stored) => {
+                    if stored.position != last.next() {
+                        Err(skipped(connection, last, stored.position).await?)?;
+                    }
+                    last = stored.position;
+                    yield stored;
+                }
+                Pulled::Quiet => look(connection, log, last).await?,
+            }
+        }
+    }
+}
+
+/// A consumer that nobody acknowledges to loses what was under way when a connection broke. What the leader does not
+/// have is another matter.
+async fn skipped(connection: &Connection, last: Position, found: Position) -> Result<ReadError, ReadError> {
+    if found > last && at(connection, last.next()).await?.is_none() {
+        return Ok(Corrupt::Gap { after: last, found }.into());
+    }
+    Ok(ReadError::Unavailable(format!("the consumer went from position {last} to {found}; it is begun anew")))
+}
+
+/// Holds what was followed against where the leader says that the log ends.
+async fn look(connection: &Connection, log: LogId, last: Position) -> Result<(), ReadError> {
+    let info: Info = connection.api(&format!("STREAM.INFO.{STREAM}"), &json!({})).await.map_err(ApiFault::unavailable)?;
+    let found = Settings::read(&info.config).map_err(|error| super::faults::damaged(last, error.to_string()))?.log;
+    if found != log {
+        return Err(Corrupt::OtherLog { expected: log, found }.into());
+    }
+    let head = info.state.head()?;
+    if head < last {
+        return Err(Corrupt::RolledBack { head, seen: last }.into());
+    }
+    if head > last {
+        return Err(ReadError::Unavailable(format!(
+            "the log ends at position {head}, but the consumer has stalled at {last}; it is begun anew"
+        )));
+    }
+    Ok(())
+}
+
+enum Pulled {
+    Entry(Stored),
+    /// Nothing has come for a while, and the server is there.
+    Quiet,
+}
+
+/// One pull after the other on one inbox.
+struct Pulling<'c> {
+    connection: &'c Connection,
+    next: String,
+    inbox: String,
+    messages: Subscriber,
+    /// What the present pull may still bring; at zero, the next one is due.
+    outstanding: usize,
+    heard: Instant,
+}
+
+impl<'c> Pulling<'c> {
+    async fn new(connection: &'c Connection, consumer: String) -> Result<Self, ReadError> {
+        let inbox = connection.client().new_inbox();
+        let subscribed = connection.client().subscribe(inbox.clone()).await;
+        let messages = subscribed.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        let next = connection.subject(&format!("CONSUMER.MSG.NEXT.{STREAM}.{consumer}"));
+        Ok(Self { connection, next, inbox, messages, outstanding: 0, heard: Instant::now() })
+    }
+
+    async fn ask(&mut self) -> Result<(), ReadError> {
+        let question = json!({
+            "batch": BATCH,
+            "expires": nanoseconds(EXPIRES),
+            "idle_heartbeat": nanoseconds(HEARTBEAT),
+        });
+        let client = self.connection.client();
+        let asked = client.publish_with_reply(self.next.clone(), self.inbox.clone(), question.to_string().into()).await;
+        asked.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        self.outstanding = BATCH;
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Pulled, ReadError> {
+        loop {
+            if self.outstanding == 0 {
+                self.ask().await?;
+            }
+            let silent = || ReadError::Unavailable("the consumer's server says nothing any more".to_owned());
+            let message = timeout(SILENCE, self.messages.next()).await.map_err(|_| silent())?.ok_or_else(silent)?;
+            match message.status {
+                None | Some(StatusCode::OK) => {
+                    self.outstanding -= 1;
+                    self.heard = Instant::now();
+                    return delivered(message).map(Pulled::Entry);
+                }
+                Some(StatusCode::IDLE_HEARTBEAT) if self.heard.elapsed() >= LOOK => {
+                    self.heard = Instant::now();
+                    return Ok(Pulled::Quiet);
+                }
+                Some(StatusCode::IDLE_HEARTBEAT) => {}
+                // It has waited long enough, or has brought what it may.
+                Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => self.outstanding = 0,
+                Some(status) => {
+                    let what = message.description.as_deref().unwrap_or("no more entries");
+                    if status.as_u16() == NOT_NOW && what.starts_with("Batch Completed") {
+                        self.outstanding = 0;
+                        continue;
+                    }
+                    return Err(ReadError::Unavailable(format!("the consumer is gone: {status} {what}")));
+                }
+            }
+        }
+    }
+}
+
+/// An entry as a consumer delivers it: its position stands in the subject for acknowledgements (ADR-15): either
+/// `$JS.ACK.<stream>.<consumer>.<delivered>.<position>.…`, or with domain and account before the stream.
+fn delivered(message: Message) -> Result<Stored, ReadError> {
+    let reply = message.reply.as_ref().map(async_nats::Subject::as_str).unwrap_or_default();
+    let tokens: Vec<_> = reply.split('.').collect();
+    let position = if tokens.len() < 11 { tokens.get(5) } else { tokens.get(7) };
+    let position = position.and_then(|token| token.parse().ok()).map(Position::new);
+    let position = position
+        .ok_or_else(|| ReadError::Unavailable("a message of the consumer does not say where it stands".to_owned()))?;
+    stored(position, message.subject.as_str(), message.payload.to_vec())
+}
+
+/// Whether the consumer can't be had, though JetStream can be asked: it was deleted, or may not be made.
+pub(super) fn is_no_consumer(fault: &ApiFault) -> bool {
+    fault.is(code::CONSUMER_NOT_FOUND)
+}

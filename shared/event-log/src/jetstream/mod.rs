@@ -1,0 +1,427 @@
+//! The log in a JetStream stream: one message an entry, one subject a service, replicated by NATS.
+//!
+//! Whoever may publish to the stream can put entries in it, and whoever may administer it can take it away; entries'
+//! MACs, positions and the signed ledger find that out, this store does not.
+
+mod connection;
+mod faults;
+mod follow;
+mod read;
+mod stream;
+mod wake;
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_stream::try_stream;
+use async_trait::async_trait;
+use domain::Position;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use wire::{Entry, LogId, Stored};
+
+pub use connection::NatsConfig;
+pub use faults::OpenError as JetStreamError;
+pub use stream::{Cluster, STREAM};
+pub use wake::Wakes;
+
+use self::connection::Connection;
+use self::faults::{ApiFault, code, damaged};
+use self::stream::{Info, Settings};
+use crate::{Appended, Corrupt, Head, LogStore, ReadError, Scope};
+
+/// The guard of an append: the last position of its own subject
+/// (<https://docs.nats.io/nats-concepts/jetstream/headers>).
+const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
+/// The oldest server that keeps what it has acknowledged: earlier ones lose it at a power cut, some without one.
+const OLDEST: (u64, u64, u64) = (2, 15, 1);
+/// How often a log that can't be followed by its consumer is read instead, and for how long at a time.
+const POLL: Duration = Duration::from_millis(50);
+const POLLED_FOR: Duration = Duration::from_secs(15);
+
+/// A log in the stream [`STREAM`] of a NATS account.
+///
+/// - **Durable on return** as far as the servers are: an append is answered once a majority of the stream's replicas has
+///   it, each on its disk where its `sync_interval` is `always`. Whether it is, the servers' monitoring says; whoever
+///   wires this store asks.
+/// - **The guard** is `Nats-Expected-Last-Subject-Sequence` on the entry's own subject, for every append: guards of two
+///   kinds on one subject let two writers win.
+/// - **Reads** are complete up to where the stream's leader says that they end; a replica that lags or has lost entries
+///   is made up for by the leader.
+/// - **Followers** pull from a consumer that is begun anew at each position. With every doubt, of the consumer, its
+///   server or the connection, the stream of entries ends with [`ReadError::Unavailable`], within 2 s of it.
+/// - **A stream that was deleted** is unavailable; one that was made anew is another log, by its metadata.
+/// - **Recovery** is by itself: the connection is made again for as long as it takes, with the credentials that the file
+///   has then.
+///
+/// Must be opened, used and dropped inside a tokio runtime.
+pub struct JetStreamStore {
+    connection: Connection,
+    consumer: Option<String>,
+    log: LogId,
+    /// The settings that were read last, as they stood and as they were understood.
+    settings: Mutex<(String, Settings)>,
+    alarms: watch::Sender<Alarms>,
+}
+
+/// What an operator should know of a log that can be used all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alarms {
+    /// What somebody has changed about the stream: it may lose or refuse entries.
+    pub drift: Option<String>,
+    /// Which of its servers are down or behind.
+    pub servers: Option<String>,
+    /// Why entries are not followed by the consumer.
+    pub consumer: Option<String>,
+}
+
+/// A stream as an administrator sees it.
+#[derive(Clone, Debug)]
+pub struct StreamReport {
+    /// The log that it holds.
+    pub log: LogId,
+    /// How many servers hold it.
+    pub replicas: u64,
+    /// Their names.
+    pub servers: Vec<String>,
+    /// Where it ends.
+    pub head: Position,
+    /// What is not as it must be.
+    pub drift: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Acknowledged {
+    stream: String,
+    seq: u64,
+    #[serde(default)]
+    duplicate: bool,
+}
+
+impl JetStreamStore {
+    /// Opens the log that the account's stream holds. Which one that is, [`log`](Self::log) says.
+    ///
+    /// # Errors
+    /// Where there is no such stream, it is no log, or can't be asked; where the server is too old.
+    pub async fn open(config: &NatsConfig) -> Result<Self, JetStreamError> {
+        let store = Self::open_unfinished(config).await?;
+        if store.settings().copying { Err(JetStreamError::Unfinished) } else { Ok(store) }
+    }
+
+    /// The same, also where a copy into it is under way.
+    pub(crate) async fn open_unfinished(config: &NatsConfig) -> Result<Self, JetStreamError> {
+        let connection = connect(config).await?;
+        let info = info(&connection).await.map_err(|fault| refused(config, fault))?;
+        let settings = Settings::read(&info.config)?;
+        let store = Self {
+            connection,
+            consumer: config.consumer.clone(),
+            log: settings.log,
+            settings: Mutex::new((info.config.get().to_owned(), settings)),
+            alarms: watch::Sender::default(),
+        };
+        store.note(&info)?;
+        Ok(store)
+    }
+
+    /// Makes the stream of a new, empty log, held by so many servers, and opens it. Takes the right to make streams.
+    ///
+    /// # Errors
+    /// Where there is one already, which stays as it is, or the servers refuse.
+    pub async fn create(config: &NatsConfig, log: LogId, replicas: usize) -> Result<Self, JetStreamError> {
+        create(config, &stream::creation(log, replicas, false)).await?;
+        Self::open(config).await
+    }
+
+    /// How many servers a new stream should be held by: three where the servers are a cluster, else one.
+    ///
+    /// # Errors
+    /// Where they can't be reached.
+    pub async fn sensible_replicas(config: &NatsConfig) -> Result<usize, JetStreamError> {
+        let connection = connect(config).await?;
+        Ok(if connection.client().server_info().cluster.is_some() { 3 } else { 1 })
+    }
+
+    /// Makes durable consumers to follow by, for whoever may not make its own. Takes an administrator's credentials.
+    ///
+    /// # Errors
+    /// Where the servers refuse.
+    pub async fn make_consumers(&self, names: &[String]) -> Result<(), JetStreamError> {
+        for name in names {
+            follow::make_durable(&self.connection, name)
+                .await
+                .map_err(|fault| JetStreamError::Refused(format!("consumer {name}: {fault}")))?;
+        }
+        Ok(())
+    }
+
+    /// The stream as it is now.
+    ///
+    /// # Errors
+    /// Where it can't be asked.
+    pub async fn report(&self) -> Result<StreamReport, ReadError> {
+        let (info, settings) = self.info().await?;
+        Ok(StreamReport {
+            log: settings.log,
+            replicas: settings.replicas,
+            servers: info.cluster.map(|cluster| cluster.servers()).unwrap_or_default(),
+            head: info.state.head()?,
+            drift: settings.drift,
+        })
+    }
+
+    /// Which log the stream holds, as it said when it was opened.
+    pub const fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// What an operator should know, as it changes. It is found out by whatever asks where the log ends.
+    pub fn alarms(&self) -> watch::Receiver<Alarms> {
+        self.alarms.subscribe()
+    }
+
+    /// Why there is no connection, as it changes; none while there is one.
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.connection.trouble()
+    }
+
+    /// Messages between services, to wake each other.
+    pub fn wakes(&self) -> Wakes {
+        Wakes::new(self.connection.clone())
+    }
+
+    /// Closes the log to appends, for ever and for every client, and answers where it ends. Takes an administrator's
+    /// credentials. Idempotent. There is no way back: go on in a copy of the log.
+    ///
+    /// # Errors
+    /// Where the servers refuse, or can't be asked; then it may be closed or not.
+    pub async fn seal(&self) -> Result<Position, JetStreamError> {
+        self.update(|config| drop(config.insert("sealed".to_owned(), true.into()))).await?;
+        self.report().await.map(|report| report.head).map_err(|error| JetStreamError::Refused(error.to_string()))
+    }
+
+    /// Whether it was closed to appends.
+    pub fn is_sealed(&self) -> bool {
+        self.settings().drift.iter().any(|drift| drift.starts_with("sealed"))
+    }
+
+    async fn update(
+        &self,
+        change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>),
+    ) -> Result<(), JetStreamError> {
+        let refused = |fault: ApiFault| JetStreamError::Refused(fault.to_string());
+        let info = info(&self.connection).await.map_err(refused)?;
+        let changed = stream::changed(&info.config, change)?;
+        let updated = self.connection.api::<Info>(&format!("STREAM.UPDATE.{STREAM}"), &changed).await;
+        self.note(&updated.map_err(refused)?).map(|_| ())
+    }
+
+    fn settings(&self) -> Settings {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// Asks the leader about the stream.
+    async fn info(&self) -> Result<(Info, Settings), ReadError> {
+        let info = info(&self.connection).await.map_err(ApiFault::unavailable)?;
+        let settings = self.note(&info).map_err(|error| damaged(Position::START, error.to_string()))?;
+        Ok((info, settings))
+    }
+
+    /// Takes over what the stream says of itself; what has not changed is not looked at again.
+    fn note(&self, info: &Info) -> Result<Settings, JetStreamError> {
+        let settings = {
+            let mut known = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.0 != info.config.get() {
+                *known = (info.config.get().to_owned(), Settings::read(&info.config)?);
+            }
+            known.1.clone()
+        };
+        let drift = settings.drift.join("; ");
+        let drift = (!drift.is_empty()).then(|| format!("the stream's settings were changed: {drift}"));
+        let servers = stream::servers_behind(info.cluster.as_ref());
+        self.alarms.send_if_modified(|alarms| {
+            let news = alarms.drift != drift || alarms.servers != servers;
+            (alarms.drift, alarms.servers) = (drift, servers);
+            news
+        });
+        Ok(settings)
+    }
+
+    fn note_consumer(&self, consumer: Option<String>) {
+        self.alarms.send_if_modified(|alarms| {
+            let news = alarms.consumer != consumer;
+            alarms.consumer = consumer;
+            news
+        });
+    }
+
+    /// The log's end, from the leader, and whether it still is this log's.
+    async fn end(&self) -> Result<Head, ReadError> {
+        let (info, Settings { log, .. }) = self.info().await?;
+        match info.state.head() {
+            Ok(position) => Ok(Head { log, position }),
+            // Positions in another log mean nothing here, nor does what is wrong with it.
+            Err(_) if log != self.log => Ok(Head { log, position: Position::START }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What became of a publish.
+    fn answered(&self, payload: &[u8], expected: Position) -> Appended {
+        match faults::read::<Acknowledged>(payload) {
+            Ok(Acknowledged { stream, seq, duplicate: false }) if stream == STREAM && seq > expected.get() => {
+                Appended::At(Position::new(seq))
+            }
+            Ok(_) => {
+                tracing::error!("NATS has acknowledged an append with what is no position of it");
+                Appended::Unknown
+            }
+            Err(fault) if fault.is(code::WRONG_LAST_SEQUENCE) || fault.is(code::WRONG_LAST_SEQUENCE_IN_FLIGHT) => {
+                Appended::Conflict
+            }
+            Err(fault) if fault.is(code::STREAM_SEALED) => Appended::Closed,
+            Err(fault) => {
+                tracing::warn!(%fault, "NATS has not taken an append");
+                Appended::Unknown
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl LogStore for JetStreamStore {
+    async fn try_append(&self, entry: &Entry, expected: Position) -> Appended {
+        if self.settings().copying {
+            return Appended::Closed;
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(EXPECTED, expected.get().to_string());
+        let published = self
+            .connection
+            .request(entry.subject.as_str().to_owned(), Some(headers), entry.bytes.clone().into())
+            .await;
+        match published {
+            Ok(message) => self.answered(&message.payload, expected),
+            Err(fault) => {
+                tracing::debug!(%fault, "an append was not answered");
+                Appended::Unknown
+            }
+        }
+    }
+
+    fn read(&self, scope: Scope, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
+        try_stream! {
+            let to = match &scope {
+                Scope::All => {
+                    let head = self.end().await?;
+                    if head.log != self.log {
+                        Err(Corrupt::OtherLog { expected: self.log, found: head.log })?;
+                    }
+                    head.position
+                }
+                Scope::Subject(subject) => {
+                    read::last_of(&self.connection, subject).await?.map_or(Position::START, |last| last.position)
+                }
+            };
+            let mut entries = std::pin::pin!(read::up_to(&self.connection, scope, after, to));
+            while let Some(entry) = entries.next().await {
+                yield entry?;
+            }
+        }
+        .boxed()
+    }
+
+    fn follow(&self, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
+        try_stream! {
+            let mut last = after;
+            loop {
+                match follow::begin(&self.connection, self.consumer.as_deref(), last).await {
+                    Ok(consumer) => {
+                        self.note_consumer(None);
+                        let mut entries = std::pin::pin!(follow::pull(&self.connection, consumer, self.log, last));
+                        while let Some(entry) = entries.next().await {
+                            let stored = entry?;
+                            last = stored.position;
+                            yield stored;
+                        }
+                    }
+                    // The log can be read all the same, a little later.
+                    Err(fault) if self.consumer.is_some() && follow::is_no_consumer(&fault) => {
+                        let name = self.consumer.as_deref().unwrap_or_default();
+                        self.note_consumer(Some(format!(
+                            "the consumer {name} is missing, and the log is polled instead: `postkey nats setup` makes it"
+                        )));
+                        let begun = Instant::now();
+                        while begun.elapsed() < POLLED_FOR {
+                            let mut entries = self.read(Scope::All, last);
+                            while let Some(entry) = entries.next().await {
+                                let stored = entry?;
+                                last = stored.position;
+                                yield stored;
+                            }
+                            sleep(POLL).await;
+                        }
+                    }
+                    Err(fault) => Err(fault.unavailable())?,
+                }
+            }
+        }
+        .boxed()
+    }
+
+    async fn head(&self, scope: Scope) -> Result<Head, ReadError> {
+        match scope {
+            Scope::All => self.end().await,
+            Scope::Subject(subject) => {
+                let (end, last) = tokio::join!(self.end(), read::last_of(&self.connection, &subject));
+                Ok(Head { log: end?.log, position: last?.map_or(Position::START, |last| last.position) })
+            }
+        }
+    }
+}
+
+async fn connect(config: &NatsConfig) -> Result<Connection, JetStreamError> {
+    let connection = Connection::open(config).await?;
+    let version = connection.version();
+    if is_recent(&version) { Ok(connection) } else { Err(JetStreamError::Version(version)) }
+}
+
+/// Whether a server of this version may be trusted with the log.
+pub fn is_recent(version: &str) -> bool {
+    let release = version.split(['-', '+']).next().unwrap_or_default();
+    let numbers: Vec<u64> = release.trim_start_matches('v').split('.').map_while(|part| part.parse().ok()).collect();
+    matches!(numbers[..], [major, minor, patch] if (major, minor, patch) >= OLDEST)
+}
+
+async fn info(connection: &Connection) -> Result<Info, ApiFault> {
+    connection.api(&format!("STREAM.INFO.{STREAM}"), &json!({})).await
+}
+
+async fn create(config: &NatsConfig, creation: &serde_json::Value) -> Result<(), JetStreamError> {
+    let connection = connect(config).await?;
+    match info(&connection).await {
+        Ok(_) => return Err(JetStreamError::AlreadyExists),
+        Err(fault) if fault.is(code::STREAM_NOT_FOUND) => {}
+        Err(fault) => return Err(refused(config, fault)),
+    }
+    match connection.api::<IgnoredAny>(&format!("STREAM.CREATE.{STREAM}"), creation).await {
+        Ok(_) => Ok(()),
+        Err(fault) if fault.is(code::STREAM_NAME_IN_USE) => Err(JetStreamError::AlreadyExists),
+        Err(fault) => Err(JetStreamError::Refused(format!("the stream {STREAM} can't be made: {fault}"))),
+    }
+}
+
+fn refused(config: &NatsConfig, fault: ApiFault) -> JetStreamError {
+    match fault {
+        fault if fault.is(code::STREAM_NOT_FOUND) => JetStreamError::Missing,
+        ApiFault::NoAnswer(reason) => JetStreamError::Unavailable { servers: config.shown(), reason },
+        fault => JetStreamError::Refused(fault.to_string()),
+    }
+}

@@ -1,0 +1,166 @@
+//! A server as a container on the host's network, by the `docker` command.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use crate::home;
+
+/// The label of our containers. Its value is the folder of the process that started them.
+pub(crate) const LABEL: &str = "postkey.test.servers";
+
+/// What makes the images where they can't be pulled.
+const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/images/build.sh");
+
+/// What to make a container of.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    pub(crate) image: &'static str,
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// A path in the container, for a volume that goes with the container.
+    pub(crate) volume: &'static str,
+    /// A file of this machine and where it is copied to.
+    pub(crate) file: Option<(String, &'static str)>,
+    pub(crate) arguments: Vec<String>,
+}
+
+/// A container, which ends with this value.
+#[derive(Debug)]
+pub(crate) struct Container(String);
+
+impl Container {
+    /// One that isn't started.
+    pub(crate) fn new(recipe: &Recipe) -> Self {
+        provide(recipe.image);
+        let own = home::own();
+        // Who removes what we leave asks Docker for containers only where there were some.
+        let mark = own.join("containers");
+        fs::write(&mark, "").unwrap_or_else(|error| panic!("{}: {error}", mark.display()));
+        let label = format!("{LABEL}={}", own.display());
+        let mut command = Command::new("docker");
+        command.args(["create", "--network", "host", "--label", &label, "--volume", recipe.volume]);
+        for (name, value) in &recipe.environment {
+            command.args(["--env", &format!("{name}={value}")]);
+        }
+        command.arg(recipe.image).args(&recipe.arguments);
+        let container = Self(succeed(&mut command).trim().to_owned());
+        if let Some((from, to)) = &recipe.file {
+            docker(&["cp", from, &format!("{}:{to}", container.0)]);
+        }
+        container
+    }
+
+    /// Starts it, anew after [`Container::kill`] and [`Container::stop`], with what it had written.
+    pub(crate) fn start(&mut self) {
+        docker(&["start", &self.0]);
+    }
+
+    /// Whether it was started and has not ended.
+    pub(crate) fn runs(&self) -> bool {
+        self.is("{{.State.Running}}")
+    }
+
+    /// SIGKILL. One that does not run is left alone.
+    pub(crate) fn kill(&mut self) {
+        if self.runs() {
+            docker(&["kill", &self.0]);
+        }
+    }
+
+    /// The image's stop signal, and up to 60 s for what it does then.
+    pub(crate) fn stop(&mut self) {
+        self.resume();
+        docker(&["stop", "--time", "60", &self.0]);
+    }
+
+    /// Freezes all its processes.
+    pub(crate) fn pause(&self) {
+        docker(&["pause", &self.0]);
+    }
+
+    /// Lets them go on. One that isn't paused goes on.
+    pub(crate) fn resume(&self) {
+        if self.is("{{.State.Paused}}") {
+            docker(&["unpause", &self.0]);
+        }
+    }
+
+    /// Removes it with what it wrote.
+    pub(crate) fn remove(&mut self) {
+        let _ = output(Command::new("docker").args(["rm", "--force", "--volumes", &self.0]));
+    }
+
+    /// What a command in it prints.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new("docker");
+        command.args(["exec", &self.0]).args(arguments);
+        output(&mut command)
+    }
+
+    /// The last of what it wrote.
+    pub(crate) fn log(&self) -> String {
+        let log = output(Command::new("docker").args(["logs", "--tail", "80", &self.0]));
+        [log.stdout, log.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()
+    }
+
+    fn is(&self, field: &str) -> bool {
+        docker(&["inspect", "--format", field, &self.0]).trim() == "true"
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Whether there is a `docker` command and a daemon that answers it.
+pub(crate) fn answers() -> bool {
+    static ANSWERS: OnceLock<bool> = OnceLock::new();
+    *ANSWERS.get_or_init(|| {
+        let mut command = Command::new("docker");
+        command.args(["version", "--format", "{{.Server.Version}}"]);
+        command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
+    })
+}
+
+/// Removes all containers of the process whose folder this was, where Docker answers.
+pub(crate) fn remove_of(folder: &Path) {
+    if !answers() {
+        return;
+    }
+    let filter = format!("label={LABEL}={}", folder.display());
+    for id in docker(&["ps", "--all", "--quiet", "--filter", &filter]).split_whitespace() {
+        let _ = output(Command::new("docker").args(["rm", "--force", "--volumes", id]));
+    }
+}
+
+/// Pulls an image that isn't there, or builds the one that stands in for it.
+fn provide(image: &str) {
+    let there = || output(Command::new("docker").args(["image", "inspect", image])).status.success();
+    if there() {
+        return;
+    }
+    let _turn = home::lock(&home::shared().join("images.lock"));
+    if there() || output(Command::new("docker").args(["pull", "--quiet", image])).status.success() {
+        return;
+    }
+    succeed(Command::new("sh").arg(BUILD));
+    assert!(there(), "{BUILD} made no {image}");
+}
+
+fn docker(arguments: &[&str]) -> String {
+    succeed(Command::new("docker").args(arguments))
+}
+
+fn succeed(command: &mut Command) -> String {
+    let output = output(command);
+    let failure = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}: {failure}", output.status);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn output(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}

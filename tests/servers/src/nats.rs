@@ -1,0 +1,219 @@
+//! A nats-server.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::container::{self, Container};
+use crate::nats_config::{self, ACCOUNTS, Seat};
+use crate::process::{self, Process};
+use crate::server::Server;
+use crate::source::{self, Source};
+use crate::until::until;
+use crate::{home, http, ports};
+
+/// How a server differs from the usual one.
+#[derive(Debug, Clone, Default)]
+pub struct NatsOptions {
+    /// Leaves JetStream's `sync_interval` at its default of 2 minutes: a message is acknowledged before it is on disk.
+    pub lazy_sync: bool,
+    /// What stands in the configuration in place of the accounts, behind ports, store folder, monitor, sync and cluster.
+    /// Then [`Nats::account`] has nothing to give.
+    pub config: Option<String>,
+}
+
+/// A nats-server with JetStream on 127.0.0.1, which ends with this value.
+///
+/// It has a port for clients, one for its monitor and a store folder of its own, and keeps them over
+/// [`Nats::start_again`]. Unless the options say otherwise it has `sync_interval: always`, the server's limits, and 64
+/// accounts that don't see each other, each with JetStream.
+#[derive(Debug)]
+pub struct Nats {
+    server: Server,
+    seat: Seat,
+    folder: PathBuf,
+    configured: bool,
+    given: AtomicUsize,
+}
+
+impl Nats {
+    /// Starts one, which is ready on return.
+    ///
+    /// # Panics
+    /// Where there is none to start, and when it is not ready within 60 s, with its log.
+    pub fn start() -> Self {
+        Self::with(NatsOptions::default())
+    }
+
+    /// Starts one that differs from the usual.
+    ///
+    /// # Panics
+    /// As [`Nats::start`].
+    pub fn with(options: NatsOptions) -> Self {
+        let seat = Seat { name: "nats".to_owned(), port: ports::free(), monitor: ports::free(), routes: None };
+        let mut nats = Self::seated(seat, &options);
+        nats.start_again();
+        nats
+    }
+
+    /// The one that all tests of this process share: take an [account](Nats::account) of your own.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Nats> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// One that isn't started.
+    pub(crate) fn seated(seat: Seat, options: &NatsOptions) -> Self {
+        let folder = home::folder("nats");
+        let config = folder.join("nats.conf").display().to_string();
+        let write = |store: &str| {
+            std::fs::write(&config, nats_config::text(&seat, store, options))
+                .unwrap_or_else(|error| panic!("{config}: {error}"));
+        };
+        let server = match source::nats() {
+            Source::Binaries(program) => {
+                write(&folder.join("store").display().to_string());
+                Server::Process(Process::new(process::Recipe {
+                    program: program.clone(),
+                    arguments: vec!["--config".to_owned(), config.clone()],
+                    user: None,
+                    log: folder.join("log"),
+                    stop: libc::SIGTERM,
+                    end: libc::SIGKILL,
+                }))
+            }
+            Source::Image(image) => {
+                write("/data");
+                Server::Container(Container::new(&container::Recipe {
+                    image,
+                    environment: Vec::new(),
+                    volume: "/data",
+                    file: Some((config.clone(), "/postkey.conf")),
+                    arguments: vec!["--config".to_owned(), "/postkey.conf".to_owned()],
+                }))
+            }
+        };
+        Self { server, seat, folder, configured: options.config.is_some(), given: AtomicUsize::new(0) }
+    }
+
+    /// `nats://127.0.0.1:PORT`. Who connects without a login is refused, unless the options' configuration lets them in.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.seat.port)
+    }
+
+    /// `http://127.0.0.1:PORT`, where it answers `/varz`, `/jsz`, `/healthz` and so on.
+    pub fn monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.seat.monitor)
+    }
+
+    /// A URL with user and password of an account with JetStream that nobody else is given: `nats://USER:PASSWORD@127.0.0.1:PORT`.
+    /// async-nats 0.51 takes no login from a URL (measured: `AuthorizationViolation`): give it by `with_user_and_password`.
+    ///
+    /// # Panics
+    /// When all 64 were given, and when the options' configuration replaced them.
+    pub fn account(&self) -> String {
+        assert!(!self.configured, "the accounts are those of the configuration that was given");
+        self.url_of(&next_account(&self.given))
+    }
+
+    /// A URL with user and password of the system account, whose `$SYS` subjects tell of all others.
+    pub fn system_account(&self) -> String {
+        self.url_of("sys")
+    }
+
+    /// SIGKILL. It is gone on return.
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Stops it in order (SIGTERM). It is gone on return.
+    pub fn stop(&mut self) {
+        self.server.stop();
+    }
+
+    /// Makes it stand still (SIGSTOP): connections stay, nobody answers.
+    pub fn pause(&self) {
+        self.server.pause();
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.server.resume();
+    }
+
+    /// Starts it after [`Nats::kill`] or [`Nats::stop`], on the same ports and folder. It takes connections on return; a
+    /// node of a cluster may still be catching up.
+    ///
+    /// # Panics
+    /// When it runs, and as [`Nats::start`].
+    pub fn start_again(&mut self) {
+        self.launch();
+        self.wait();
+    }
+
+    /// The last of what it wrote.
+    pub fn log(&self) -> String {
+        self.server.log()
+    }
+
+    /// Whether it says that it and its JetStream are in health (`/healthz`).
+    pub fn healthy(&self) -> bool {
+        self.monitored("/healthz").is_some()
+    }
+
+    /// What its monitor says, where it answers with 200.
+    pub(crate) fn monitored(&self, path: &str) -> Option<String> {
+        http::get(self.seat.monitor, path)
+    }
+
+    /// Whether its accounts are those of the options.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.configured
+    }
+
+    pub(crate) fn url_of(&self, account: &str) -> String {
+        format!("nats://{}@127.0.0.1:{}", nats_config::login(account), self.seat.port)
+    }
+
+    /// Starts it; it may not be ready on return.
+    pub(crate) fn launch(&mut self) {
+        self.server.start();
+    }
+
+    /// Waits until it takes connections, and, where it is alone, until it is in health.
+    pub(crate) fn wait(&mut self) {
+        let alone = self.seat.routes.is_none();
+        let mut ended = false;
+        let ready = until(|| {
+            ended = !self.server.runs();
+            let ready = greets(self.seat.port) && (!alone || self.healthy());
+            (ready || ended).then_some(())
+        });
+        assert!(ready.is_some() && !ended, "nats-server is not ready:\n{}", self.log());
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.server.end();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The next account's name.
+pub(crate) fn next_account(given: &AtomicUsize) -> String {
+    let n = given.fetch_add(1, Ordering::Relaxed);
+    assert!(n < ACCOUNTS, "all {ACCOUNTS} accounts of this server were given");
+    format!("a{n}")
+}
+
+/// Whether a client is greeted as NATS does it: by a line that begins with `INFO`.
+fn greets(port: u16) -> bool {
+    let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).is_ok() && line.starts_with("INFO ")
+}
