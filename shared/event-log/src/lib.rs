@@ -27,10 +27,10 @@ pub use corrupt::Corrupt;
 pub use event_log::{AppendError, EventLog};
 #[cfg(feature = "contract")]
 pub use faulty::{AppendFault, FaultyStore, ReadFault};
-#[cfg(feature = "contract")]
-pub use memory::MemoryStore;
 pub use jetstream::{
     Alarms, Cluster, JetStreamError, JetStreamStore, NatsConfig, STREAM, StreamReport, Wakes, is_recent,
 };
+#[cfg(feature = "contract")]
+pub use memory::MemoryStore;
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{Appended, Head, LogStore, ReadError, Scope};

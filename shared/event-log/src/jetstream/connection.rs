@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::{Auth, AuthError, Client, ConnectOptions, Event, HeaderMap, Message, Request, ServerError};
+use async_nats::{
+    Auth, AuthError, Client, ConnectOptions, Event, HeaderMap, Message, Request, ServerAddr, ServerError,
+};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +16,7 @@ use tokio::sync::watch;
 use super::faults::{ApiFault, OpenError};
 
 /// How long one question may take. A publish that waits for the disk of a busy server takes most of a second.
-const WITHIN: Duration = Duration::from_secs(2);
+const WITHIN: Duration = Duration::from_secs(3);
 /// How long a first connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// The longest pause between two attempts to connect again.
@@ -25,7 +27,8 @@ const PING: Duration = Duration::from_secs(2);
 /// Where a NATS cluster is, and as whom it is spoken to.
 #[derive(Clone)]
 pub struct NatsConfig {
-    /// The servers' URLs, `nats://host:port` or `tls://host:port`; any of them will do.
+    /// The servers' URLs, `nats://host:port` or `tls://host:port`; any of them will do. A user and password in one of
+    /// them are shown to all, where there are no credentials.
     pub servers: Vec<String>,
     /// A file with an nkey's seed, or a credentials file (JWT and seed); read again at each connection.
     pub credentials: Option<PathBuf>,
@@ -90,8 +93,13 @@ impl Connection {
     pub async fn open(config: &NatsConfig) -> Result<Self, OpenError> {
         let unreachable = |reason: String| OpenError::Unavailable { servers: config.shown(), reason };
         let trouble = watch::Sender::new(None);
+        let servers: Result<Vec<ServerAddr>, _> = config.servers.iter().map(|url| url.parse()).collect();
+        let servers = servers.map_err(|_| OpenError::Url)?;
+        let named = servers.iter().find_map(|server| Some((server.username()?, server.password()?)));
         let options = match &config.credentials {
-            None => ConnectOptions::new(),
+            None => named.map_or_else(ConnectOptions::new, |(user, password)| {
+                ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+            }),
             Some(path) => {
                 // Looked at here, so that a file that can't be is said at once and in its own words.
                 Credentials::read(path)?;
@@ -128,8 +136,6 @@ impl Connection {
         if config.tls_first {
             options = options.tls_first();
         }
-        let servers: Result<Vec<async_nats::ServerAddr>, _> = config.servers.iter().map(|url| url.parse()).collect();
-        let servers = servers.map_err(|_| OpenError::Url)?;
         let connecting = tokio::time::timeout(CONNECT_WITHIN, options.connect(servers));
         let client = match connecting.await {
             Ok(Ok(client)) => client,
@@ -155,7 +161,12 @@ impl Connection {
     }
 
     /// Asks, and waits for one answer.
-    pub async fn request(&self, subject: String, headers: Option<HeaderMap>, payload: Bytes) -> Result<Message, ApiFault> {
+    pub async fn request(
+        &self,
+        subject: String,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> Result<Message, ApiFault> {
         if self.client.connection_state() != async_nats::connection::State::Connected {
             let why = self.trouble.borrow().clone();
             return Err(ApiFault::NoAnswer(why.unwrap_or_else(|| "there is no connection".to_owned())));

@@ -49,7 +49,9 @@ pub enum OpenError {
         what: String,
     },
     /// The server is too old to be trusted with the log.
-    #[error("the NATS server is version {0}: postkey needs 2.15.1 or later, for earlier ones lose what they have acknowledged")]
+    #[error(
+        "the NATS server is version {0}: postkey needs 2.15.1 or later, for earlier ones lose what they have acknowledged"
+    )]
     Version(String),
     /// There is no stream. Making it is what the first start, or an administrator, does.
     #[error("there is no stream {}: `postkey nats setup` makes it", super::STREAM)]

@@ -9,7 +9,7 @@ use domain::Position;
 use futures::{Stream, StreamExt};
 use serde::de::IgnoredAny;
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use wire::{LogId, Stored};
 
 use super::connection::Connection;
@@ -26,6 +26,8 @@ const EXPIRES: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// A server that says nothing for so long is gone; the consumer is then begun anew, on another one.
 const SILENCE: Duration = Duration::from_millis(1_500);
+/// The pause before a consumer that nobody knows yet is asked again.
+const AGAIN: Duration = Duration::from_millis(10);
 /// How often a quiet log is asked where it ends: a consumer that has stalled, or a stream that was put in another's
 /// place, says nothing of itself.
 const LOOK: Duration = Duration::from_secs(2);
@@ -117,7 +119,8 @@ async fn skipped(connection: &Connection, last: Position, found: Position) -> Re
 
 /// Holds what was followed against where the leader says that the log ends.
 async fn look(connection: &Connection, log: LogId, last: Position) -> Result<(), ReadError> {
-    let info: Info = connection.api(&format!("STREAM.INFO.{STREAM}"), &json!({})).await.map_err(ApiFault::unavailable)?;
+    let info: Info =
+        connection.api(&format!("STREAM.INFO.{STREAM}"), &json!({})).await.map_err(ApiFault::unavailable)?;
     let found = Settings::read(&info.config).map_err(|error| super::faults::damaged(last, error.to_string()))?.log;
     if found != log {
         return Err(Corrupt::OtherLog { expected: log, found }.into());
@@ -148,7 +151,10 @@ struct Pulling<'c> {
     messages: Subscriber,
     /// What the present pull may still bring; at zero, the next one is due.
     outstanding: usize,
+    /// When the last entry came, or the log was last looked at.
     heard: Instant,
+    /// When the server last said anything.
+    answered: Instant,
 }
 
 impl<'c> Pulling<'c> {
@@ -157,7 +163,7 @@ impl<'c> Pulling<'c> {
         let subscribed = connection.client().subscribe(inbox.clone()).await;
         let messages = subscribed.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         let next = connection.subject(&format!("CONSUMER.MSG.NEXT.{STREAM}.{consumer}"));
-        Ok(Self { connection, next, inbox, messages, outstanding: 0, heard: Instant::now() })
+        Ok(Self { connection, next, inbox, messages, outstanding: 0, heard: Instant::now(), answered: Instant::now() })
     }
 
     async fn ask(&mut self) -> Result<(), ReadError> {
@@ -180,6 +186,9 @@ impl<'c> Pulling<'c> {
             }
             let silent = || ReadError::Unavailable("the consumer's server says nothing any more".to_owned());
             let message = timeout(SILENCE, self.messages.next()).await.map_err(|_| silent())?.ok_or_else(silent)?;
+            if message.status != Some(StatusCode::NO_RESPONDERS) {
+                self.answered = Instant::now();
+            }
             match message.status {
                 None | Some(StatusCode::OK) => {
                     self.outstanding -= 1;
@@ -193,6 +202,11 @@ impl<'c> Pulling<'c> {
                 Some(StatusCode::IDLE_HEARTBEAT) => {}
                 // It has waited long enough, or has brought what it may.
                 Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => self.outstanding = 0,
+                // In a cluster, one that was just made is not known everywhere at once.
+                Some(StatusCode::NO_RESPONDERS) if self.answered.elapsed() < SILENCE => {
+                    sleep(AGAIN).await;
+                    self.outstanding = 0;
+                }
                 Some(status) => {
                     let what = message.description.as_deref().unwrap_or("no more entries");
                     if status.as_u16() == NOT_NOW && what.starts_with("Batch Completed") {

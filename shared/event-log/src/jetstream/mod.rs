@@ -23,7 +23,7 @@ use futures::stream::BoxStream;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 use wire::{Entry, LogId, Stored};
 
@@ -42,6 +42,9 @@ use crate::{Appended, Corrupt, Head, LogStore, ReadError, Scope};
 const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
 /// The oldest server that keeps what it has acknowledged: earlier ones lose it at a power cut, some without one.
 const OLDEST: (u64, u64, u64) = (2, 15, 1);
+/// How many appends of this process may be under way at once; the others wait here. A server that writes each to its disk
+/// takes some thousands a second, on a bad day some hundreds: those under way are then answered in time.
+const UNDER_WAY: usize = 512;
 /// How often a log that can't be followed by its consumer is read instead, and for how long at a time.
 const POLL: Duration = Duration::from_millis(50);
 const POLLED_FOR: Duration = Duration::from_secs(15);
@@ -69,6 +72,7 @@ pub struct JetStreamStore {
     /// The settings that were read last, as they stood and as they were understood.
     settings: Mutex<(String, Settings)>,
     alarms: watch::Sender<Alarms>,
+    under_way: Semaphore,
 }
 
 /// What an operator should know of a log that can be used all the same.
@@ -126,6 +130,7 @@ impl JetStreamStore {
             log: settings.log,
             settings: Mutex::new((info.config.get().to_owned(), settings)),
             alarms: watch::Sender::default(),
+            under_way: Semaphore::new(UNDER_WAY),
         };
         store.note(&info)?;
         Ok(store)
@@ -301,12 +306,12 @@ impl LogStore for JetStreamStore {
         if self.settings().copying {
             return Appended::Closed;
         }
+        // It is never closed.
+        let Ok(_place) = self.under_way.acquire().await else { return Appended::Unknown };
         let mut headers = HeaderMap::new();
         headers.insert(EXPECTED, expected.get().to_string());
-        let published = self
-            .connection
-            .request(entry.subject.as_str().to_owned(), Some(headers), entry.bytes.clone().into())
-            .await;
+        let published =
+            self.connection.request(entry.subject.as_str().to_owned(), Some(headers), entry.bytes.clone().into()).await;
         match published {
             Ok(message) => self.answered(&message.payload, expected),
             Err(fault) => {

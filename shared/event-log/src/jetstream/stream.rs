@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use domain::Position;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use wire::{Entry, LogId};
 

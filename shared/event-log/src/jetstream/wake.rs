@@ -42,6 +42,11 @@ impl Heard {
     /// Waits for the next one: the position that it names, as a hint.
     pub async fn next(&mut self) -> Option<Position> {
         let message = self.0.next().await?;
-        Some(std::str::from_utf8(&message.payload).ok().and_then(|text| text.parse().ok()).map_or(Position::START, Position::new))
+        Some(
+            std::str::from_utf8(&message.payload)
+                .ok()
+                .and_then(|text| text.parse().ok())
+                .map_or(Position::START, Position::new),
+        )
     }
 }
