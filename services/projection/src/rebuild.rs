@@ -60,7 +60,7 @@ impl From<ReadModelError> for RebuildError {
 impl From<ApplyError> for RebuildError {
     fn from(error: ApplyError) -> Self {
         match error {
-            ApplyError::Moved => Self::Busy,
+            ApplyError::Moved | ApplyError::NotLeading => Self::Busy,
             ApplyError::AddressTwice => Self::Broken(error.to_string()),
             ApplyError::ReadModel(error) => error.into(),
         }

@@ -250,7 +250,7 @@ impl Projector {
                     self.cache.keep(batch);
                     break;
                 }
-                Err(ApplyError::Moved) => return Err(Halt::Moved),
+                Err(ApplyError::Moved | ApplyError::NotLeading) => return Err(Halt::Moved),
                 Err(ApplyError::ReadModel(error)) => return Err(error.into()),
                 // Which of the batch's entries it was is found by applying them one by one.
                 Err(ApplyError::AddressTwice) if opened.len() > 1 => {

@@ -5,17 +5,19 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+mod postgres;
+mod row;
 mod sqlite;
 mod watched;
 
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use domain::{Address, Customer, Position, Service, ServiceId, User, UserId};
 use ledger::{Frontier, Hash};
 use wire::{Link, LogId};
 
+pub use postgres::PostgresReadModel;
 pub use sqlite::SqliteReadModel;
 pub(crate) use watched::Watched;
 
@@ -116,6 +118,9 @@ pub enum ApplyError {
     /// The applied position is not where the batch starts: another projector was faster. Read it again.
     #[error("another projector has moved the applied position")]
     Moved,
+    /// Another projector leads, and this one did before: it writes nothing any more until it leads again.
+    #[error("another projector leads")]
+    NotLeading,
     /// Two users would have one address: an impossible history.
     #[error("two users would have one address")]
     AddressTwice,
@@ -125,7 +130,8 @@ pub enum ApplyError {
 }
 
 /// The projector's port. One writer at a time moves a generation forward; two are safe, since the applied position is
-/// compared and set.
+/// compared and set. A writer that has ever claimed the lead ([`Leadership`]) applies nothing unless it leads, as the
+/// batch's own transaction sees it: [`ApplyError::NotLeading`].
 #[async_trait]
 pub trait ReadModelWriter: Send + Sync {
     /// How far a generation is; `None` where nothing was ever applied to it.
@@ -138,6 +144,48 @@ pub trait ReadModelWriter: Send + Sync {
     /// (`None`: nothing was ever applied). On return, every later lookup sees it. It need not survive a power cut: what
     /// is lost is applied again, and until then no lookup is trusted.
     async fn apply(&self, generation: Generation, batch: &Batch, from: Option<&Applied>) -> Result<(), ApplyError>;
+}
+
+/// Who leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// We do, and nobody else can: the store is ours alone. There is nothing to renew.
+    Alone,
+    /// We do, for now.
+    Ours,
+    /// Another does, for now.
+    Anothers,
+    /// Nobody does: whoever claims it first.
+    Free,
+}
+
+/// Who leads, and how far the live rows are, in one snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The generation that is looked up.
+    pub live: Generation,
+    /// The log that it was built from; none where nothing was ever applied.
+    pub log: Option<LogId>,
+    /// How far it is.
+    pub position: Position,
+    /// Who leads.
+    pub lead: Lead,
+}
+
+/// The port by which of several projectors on one read model one leads. A lead lasts three seconds from when it was
+/// claimed, by a clock that all of them share, and is claimed again each second. Whoever stands still for longer has lost
+/// it, without having to notice: what it still tries to apply is refused.
+#[async_trait]
+pub trait Leadership: Send + Sync {
+    /// How things stand. Changes nothing; cheap enough for many times a second.
+    async fn look(&self) -> Result<Standing, ReadModelError>;
+
+    /// Takes the lead where nobody has it, or keeps it for longer; says whether it is ours now. Of any number who claim it
+    /// at once, one has it. On an error it may be ours.
+    async fn claim(&self) -> Result<bool, ReadModelError>;
+
+    /// Lets go of the lead, if it is ours, so that another may have it at once.
+    async fn release(&self) -> Result<(), ReadModelError>;
 }
 
 /// The port of a rebuild.
@@ -218,9 +266,4 @@ pub trait Queries: Send + Sync {
 
     /// Users of a service.
     async fn users(&self, query: &UserQuery) -> Result<Page<UserRow>, ReadModelError>;
-}
-
-/// Instants are stored as whole microseconds since 1970.
-fn instant(micros: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(micros)
 }

@@ -1,6 +1,6 @@
 //! The read model in a SQLite file, for a single machine. WAL; a commit is seen by the next lookup of any process.
 
-mod row;
+mod json;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::{Address, Position, ServiceId, UserId};
 use postkey_sqlite::{Application, Fault, NotOurs, Writer, fault, make_private, said};
 use serde_json::Value;
@@ -17,12 +18,14 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
-use self::row::{ids_json, service_json, user_json};
+use self::json::{ids_json, service_json, user_json};
 use self::statements::SQL;
+use super::row::{self, Column, Columns, WrongType};
 use super::{
-    Applied, ApplyError, Batch, Generation, Generations, LoginRow, Lookups, Page, Queries, ReadModelError,
-    ReadModelWriter, Rows, ServiceQuery, ServiceRow, Touched, UserQuery, UserRow,
+    Applied, ApplyError, Batch, Generation, Generations, Lead, Leadership, LoginRow, Lookups, Page, Queries,
+    ReadModelError, ReadModelWriter, Rows, ServiceQuery, ServiceRow, Standing, Touched, UserQuery, UserRow,
 };
 
 /// What the file is known by: `pkrm`.
@@ -130,6 +133,30 @@ enum Refused {
 impl From<sqlx::Error> for Refused {
     fn from(error: sqlx::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+/// Ids are sixteen bytes, instants microseconds since 1970.
+impl Columns for SqliteRow {
+    fn bytes(&self, at: usize) -> Column<&[u8]> {
+        self.try_get(at).map_err(|_| WrongType)
+    }
+
+    fn text(&self, at: usize) -> Column<&str> {
+        self.try_get(at).map_err(|_| WrongType)
+    }
+
+    fn number(&self, at: usize) -> Column<i64> {
+        self.try_get(at).map_err(|_| WrongType)
+    }
+
+    fn uuid(&self, at: usize) -> Column<Uuid> {
+        self.bytes(at)?.map(Uuid::from_slice).transpose().map_err(|_| WrongType)
+    }
+
+    fn instant(&self, at: usize) -> Column<DateTime<Utc>> {
+        let Some(micros) = self.number(at)? else { return Ok(None) };
+        DateTime::from_timestamp_micros(micros).map(Some).ok_or(WrongType)
     }
 }
 
@@ -278,9 +305,8 @@ impl Generations for SqliteReadModel {
                 .fetch_all(&self.readers)
                 .await
                 .map_err(failed)?;
-            let named = ids
-                .iter()
-                .map(|id| uuid::Uuid::from_slice(id).map_or_else(|_| kind.into(), |id| format!("{kind} {id}")));
+            let named =
+                ids.iter().map(|id| Uuid::from_slice(id).map_or_else(|_| kind.into(), |id| format!("{kind} {id}")));
             found.extend(named);
         }
         found.truncate(limit as usize);
@@ -318,18 +344,30 @@ impl Generations for SqliteReadModel {
     }
 }
 
+/// The file is one process's, by a lock beside it: whoever has it leads.
+#[async_trait]
+impl Leadership for SqliteReadModel {
+    async fn look(&self) -> Result<Standing, ReadModelError> {
+        let live = self.live().await?;
+        let applied = self.applied(live).await?;
+        let (log, position) = applied.map_or((None, Position::START), |at| (Some(at.log), at.position));
+        Ok(Standing { live, log, position, lead: Lead::Alone })
+    }
+
+    async fn claim(&self) -> Result<bool, ReadModelError> {
+        Ok(true)
+    }
+
+    async fn release(&self) -> Result<(), ReadModelError> {
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Lookups for SqliteReadModel {
     async fn login(&self, address: &Address) -> Result<LoginRow, ReadModelError> {
         let query = sqlx::query(AssertSqlSafe(SQL.login.as_str())).bind(address.as_str());
-        let row = query.fetch_one(&self.readers).await.map_err(failed)?;
-        let applied: i64 = row.try_get("position").map_err(failed)?;
-        let found: Option<&[u8]> = row.try_get(0).map_err(failed)?;
-        let user = found.map(|_| row::user(&row)).transpose()?;
-        Ok(LoginRow {
-            applied: Position::new(u64::try_from(applied).map_err(|_| row::damaged("a position below zero"))?),
-            user,
-        })
+        row::login(&query.fetch_one(&self.readers).await.map_err(failed)?)
     }
 }
 

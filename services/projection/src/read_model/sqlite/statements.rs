@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::row::{SERVICE_COLUMNS, USER_COLUMNS};
+use super::super::row::{SERVICE_COLUMNS, USER_COLUMNS};
 
 /// One text each.
 pub struct Statements {
@@ -20,45 +20,50 @@ pub struct Statements {
     pub differing_users: String,
 }
 
-pub static SQL: LazyLock<Statements> = LazyLock::new(|| Statements {
-    services_touched: touched("service", SERVICE_COLUMNS, "service"),
-    users_touched: touched("mailbox_user", USER_COLUMNS, "user"),
-    upsert_services: upsert("service", SERVICE_COLUMNS, "service", &["service", "private_key", "last_leaf"]),
-    upsert_users: upsert("mailbox_user", USER_COLUMNS, "user", &["user", "service", "profile_key", "credential_key"]),
-    login: format!(
-        "SELECT {}, live.position FROM (SELECT generation, position FROM generation WHERE live = 1) AS live \
+pub static SQL: LazyLock<Statements> = LazyLock::new(statements);
+
+fn statements() -> Statements {
+    let (service_columns, user_columns) = (SERVICE_COLUMNS.join(", "), USER_COLUMNS.join(", "));
+    Statements {
+        services_touched: touched("service", &service_columns, "service"),
+        users_touched: touched("mailbox_user", &user_columns, "user"),
+        upsert_services: upsert("service", &SERVICE_COLUMNS, &["service", "private_key", "last_leaf"]),
+        upsert_users: upsert("mailbox_user", &USER_COLUMNS, &["user", "service", "profile_key", "credential_key"]),
+        login: format!(
+            "SELECT {}, live.position FROM (SELECT generation, position FROM generation WHERE live = 1) AS live \
          LEFT JOIN mailbox_user AS u ON u.generation = live.generation AND u.address = $1",
-        USER_COLUMNS.split(", ").map(|column| format!("u.{column}")).collect::<Vec<_>>().join(", "),
-    ),
-    service: format!("SELECT {SERVICE_COLUMNS} FROM live_service WHERE service = $1"),
-    services: format!("SELECT {SERVICE_COLUMNS} FROM live_service WHERE domain > $1 ORDER BY domain LIMIT $2"),
-    services_of: format!(
-        "SELECT {SERVICE_COLUMNS} FROM live_service WHERE domain > $1 AND customer = $2 ORDER BY domain LIMIT $3"
-    ),
-    user: format!("SELECT {USER_COLUMNS} FROM live_user WHERE service = $1 AND user = $2"),
-    users: format!("SELECT {USER_COLUMNS} FROM live_user WHERE service = $1 AND user > $2 ORDER BY user LIMIT $3"),
-    differing_services: differing("service", SERVICE_COLUMNS, "service"),
-    differing_users: differing("mailbox_user", USER_COLUMNS, "user"),
-});
+            USER_COLUMNS.map(|column| format!("u.{column}")).join(", "),
+        ),
+        service: format!("SELECT {service_columns} FROM live_service WHERE service = $1"),
+        services: format!("SELECT {service_columns} FROM live_service WHERE domain > $1 ORDER BY domain LIMIT $2"),
+        services_of: format!(
+            "SELECT {service_columns} FROM live_service WHERE domain > $1 AND customer = $2 ORDER BY domain LIMIT $3"
+        ),
+        user: format!("SELECT {user_columns} FROM live_user WHERE service = $1 AND user = $2"),
+        users: format!("SELECT {user_columns} FROM live_user WHERE service = $1 AND user > $2 ORDER BY user LIMIT $3"),
+        differing_services: differing("service", &service_columns, "service"),
+        differing_users: differing("mailbox_user", &user_columns, "user"),
+    }
+}
 
 fn touched(table: &str, columns: &str, id: &str) -> String {
     format!("SELECT {columns} FROM {table} WHERE generation = $1 AND {id} IN (SELECT unhex(value) FROM json_each($2))")
 }
 
-/// One statement for all rows of a batch: a statement each costs several times as much.
-fn upsert(table: &str, columns: &str, id: &str, bytes: &[&str]) -> String {
-    let names: Vec<_> = columns.split(", ").collect();
+/// One statement for all rows of a batch: a statement each costs several times as much. The first column is the id.
+fn upsert(table: &str, columns: &[&str], bytes: &[&str]) -> String {
     let value = |(n, name): (usize, &&str)| {
         let value = format!("row.value ->> '$[{n}]'");
         if bytes.contains(name) { format!("unhex({value})") } else { value }
     };
-    let values: Vec<_> = names.iter().enumerate().map(value).collect();
-    let set: Vec<_> =
-        names.iter().filter(|name| **name != id).map(|name| format!("{name} = excluded.{name}")).collect();
+    let values: Vec<_> = columns.iter().enumerate().map(value).collect();
+    let set: Vec<_> = columns.iter().skip(1).map(|name| format!("{name} = excluded.{name}")).collect();
     format!(
-        "INSERT INTO {table} (generation, {columns}) SELECT $1, {} FROM json_each($2) AS row WHERE true \
-         ON CONFLICT (generation, {id}) DO UPDATE SET {}",
+        "INSERT INTO {table} (generation, {}) SELECT $1, {} FROM json_each($2) AS row WHERE true \
+         ON CONFLICT (generation, {}) DO UPDATE SET {}",
+        columns.join(", "),
         values.join(", "),
+        columns[0],
         set.join(", ")
     )
 }

@@ -1,0 +1,334 @@
+//! The read model in PostgreSQL, for several projection services on one database: one leads.
+
+mod batch;
+mod leader;
+mod statements;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::{Address, ServiceId, UserId};
+use postkey_postgres::{Connections, Durability, Fault, Location, NotOurs, Schema, Session, Statement, fault, said};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Connection, Row};
+use uuid::Uuid;
+
+use self::batch::Counted;
+use self::statements::SQL;
+use super::row::{self, Column, Columns, WrongType};
+use super::{
+    Applied, ApplyError, Batch, Generation, Generations, LoginRow, Lookups, Page, Queries, ReadModelError,
+    ReadModelWriter, Rows, ServiceQuery, ServiceRow, Touched, UserQuery, UserRow,
+};
+
+const READ_MODEL: Schema =
+    Schema { what: "a read model", migrations: &[include_str!("schema_1.sql")], grants: include_str!("grants.sql") };
+
+/// How long a look-up or a page of a list may take.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+/// How long a batch may take.
+const WRITE_WITHIN: Duration = Duration::from_secs(30);
+/// How long comparing or dropping a whole generation may take.
+const REBUILD_WITHIN: Duration = Duration::from_secs(60 * 60);
+/// Look-ups and lists at a time: each keeps a core of the server busy.
+const READERS: u32 = 8;
+
+/// The read model in a PostgreSQL database of its own.
+///
+/// Batches are committed with `synchronous_commit=off`: a crash of the server may take the last of them, each as a whole,
+/// rows and applied position together. Nothing trusts what is left then: look-ups say at which position they were read,
+/// which is below the log's head; and the projector finds within a second that it has come further than the rows, and
+/// applies the rest again. Generations are swapped durably, since an old one that came back would have to be rebuilt again.
+///
+/// Comes back by itself after the server was away. Statements are prepared once a connection.
+pub struct PostgresReadModel {
+    readers: Connections,
+    writer: Connections,
+    /// Apart from the others, so that neither a long batch nor many look-ups cost the lead.
+    lease: Connections,
+    /// Who we are to other projections on this database: drawn by it.
+    holder: Uuid,
+    /// Whether we have ever claimed the lead: from then on nothing is applied without it.
+    fenced: AtomicBool,
+}
+
+impl PostgresReadModel {
+    /// Opens the read model in a database, and makes its schema where it is empty and this role may.
+    ///
+    /// # Errors
+    /// Where it can't be reached now (`Unavailable`: try again), or is another program's, a newer postkey's, or not set up
+    /// for this role (`NotOurs`).
+    pub async fn open(location: &Location) -> Result<Self, ReadModelError> {
+        let named = |error: ReadModelError| at(location, error);
+        READ_MODEL.open(location).await.map_err(not_ours).map_err(named)?;
+        let connections =
+            |name, most, durability, within| Connections::new(location, Session { name, most, durability, within });
+        let lease = connections("postkey lease", 1, Durability::Deferred, leader::WITHIN);
+        let drawn = lease.row(|| statement("SELECT gen_random_uuid()")).await;
+        let holder = drawn.and_then(|row| row.try_get(0)).map_err(failed).map_err(named)?;
+        Ok(Self {
+            readers: connections("postkey lookups", READERS, Durability::Synced, READ_WITHIN),
+            writer: connections("postkey projector", 1, Durability::Deferred, WRITE_WITHIN),
+            lease,
+            holder,
+            fenced: AtomicBool::new(false),
+        })
+    }
+
+    /// Makes or migrates the schema and grants to those of the roles `postkey_projector` and `postkey_webmail` that exist,
+    /// as the owner of the database. Everybody else loses the right to connect. Idempotent.
+    ///
+    /// # Errors
+    /// As [`PostgresReadModel::open`].
+    pub async fn set_up(location: &Location) -> Result<(), ReadModelError> {
+        READ_MODEL.set_up(location).await.map_err(not_ours).map_err(|error| at(location, error))
+    }
+
+    /// Closes the connections. The lead is let go of by the projector that holds it.
+    pub async fn close(&self) {
+        for connections in [&self.readers, &self.writer, &self.lease] {
+            connections.close().await;
+        }
+    }
+
+    /// Runs one durable transaction that may take long. Nothing of it is done where it is refused.
+    async fn rebuild<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<Result<T, ApplyError>, sqlx::Error>,
+    ) -> Result<T, ApplyError> {
+        let done = self.writer.once_within(REBUILD_WITHIN, async |connection| {
+            let mut transaction = connection.begin().await?;
+            sqlx::raw_sql("SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = 0")
+                .execute(&mut *transaction)
+                .await?;
+            let value = work(&mut transaction).await?;
+            if value.is_ok() {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(value)
+        });
+        done.await.map_err(failed)?
+    }
+
+    async fn rows<T>(
+        &self,
+        bound: impl Fn() -> Statement,
+        read: fn(&PgRow) -> Result<T, ReadModelError>,
+    ) -> Result<Vec<T>, ReadModelError> {
+        self.readers.rows(bound).await.map_err(failed)?.iter().map(read).collect()
+    }
+
+    async fn page<T>(
+        &self,
+        limit: u32,
+        bound: impl Fn() -> Statement,
+        read: fn(&PgRow) -> Result<T, ReadModelError>,
+    ) -> Result<Page<T>, ReadModelError> {
+        // One more than asked for tells whether there are more.
+        let mut rows = self.rows(|| bound().bind(i64::from(limit) + 1), read).await?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        Ok(Page { rows, more })
+    }
+}
+
+fn statement(sql: &'static str) -> Statement {
+    sqlx::query(AssertSqlSafe(sql))
+}
+
+/// What waiting does not mend is damage: rows of other types, a table that is gone.
+fn failed(error: sqlx::Error) -> ReadModelError {
+    match fault(&error) {
+        Fault::Damaged | Fault::Missing => ReadModelError::Damaged(said(&error)),
+        Fault::Away | Fault::Conflict | Fault::Denied | Fault::Full | Fault::Twice | Fault::Other => {
+            ReadModelError::Unavailable(said(&error))
+        }
+    }
+}
+
+fn not_ours(error: NotOurs) -> ReadModelError {
+    match error {
+        NotOurs::Postgres(error) => failed(error),
+        other => ReadModelError::NotOurs(other.to_string()),
+    }
+}
+
+fn at(location: &Location, error: ReadModelError) -> ReadModelError {
+    match error {
+        ReadModelError::Unavailable(what) => ReadModelError::Unavailable(format!("{location}: {what}")),
+        ReadModelError::Damaged(what) => ReadModelError::Damaged(format!("{location}: {what}")),
+        ReadModelError::NotOurs(what) => ReadModelError::NotOurs(format!("{location}: {what}")),
+    }
+}
+
+impl Columns for PgRow {
+    fn bytes(&self, at: usize) -> Column<&[u8]> {
+        self.try_get(at).map_err(|_| WrongType)
+    }
+
+    fn text(&self, at: usize) -> Column<&str> {
+        self.try_get(at).map_err(|_| WrongType)
+    }
+
+    fn number(&self, at: usize) -> Column<i64> {
+        self.try_get(at).map_err(|_| WrongType)
+    }
+
+    fn uuid(&self, at: usize) -> Column<Uuid> {
+        self.try_get(at).map_err(|_| WrongType)
+    }
+
+    fn instant(&self, at: usize) -> Column<DateTime<Utc>> {
+        self.try_get(at).map_err(|_| WrongType)
+    }
+}
+
+#[async_trait]
+impl ReadModelWriter for PostgresReadModel {
+    async fn applied(&self, generation: Generation) -> Result<Option<Applied>, ReadModelError> {
+        let sql = "SELECT log, position, leaf, frontier FROM generation WHERE generation = $1";
+        let found = self.rows(|| statement(sql).bind(generation.0), row::applied).await?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    async fn touched(&self, generation: Generation, touched: &Touched) -> Result<Rows, ReadModelError> {
+        let mut rows = Rows::default();
+        if !touched.services.is_empty() {
+            let ids: Vec<_> = touched.services.iter().map(|id| id.uuid()).collect();
+            let bound = || statement(&SQL.services_touched).bind(generation.0).bind(ids.clone());
+            rows.services = self.rows(bound, row::service).await?.into_iter().map(|row| (row.id, row)).collect();
+        }
+        if !touched.users.is_empty() {
+            let ids: Vec<_> = touched.users.iter().map(|id| id.uuid()).collect();
+            let bound = || statement(&SQL.users_touched).bind(generation.0).bind(ids.clone());
+            rows.users = self.rows(bound, row::user).await?.into_iter().map(|row| (row.id, row)).collect();
+        }
+        Ok(rows)
+    }
+
+    async fn apply(&self, generation: Generation, batch: &Batch, from: Option<&Applied>) -> Result<(), ApplyError> {
+        let counted = Counted::new(generation, batch, from)?;
+        let fenced = self.fenced.load(Ordering::SeqCst);
+        let holder = fenced.then_some(self.holder);
+        match self.writer.once(async |connection| counted.apply(holder, connection).await).await {
+            Ok(outcome) => outcome.as_applied(fenced),
+            Err(error) if fault(&error) == Fault::Twice => Err(ApplyError::AddressTwice),
+            Err(error) => Err(failed(error).into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Generations for PostgresReadModel {
+    async fn live(&self) -> Result<Generation, ReadModelError> {
+        let row = self.readers.row(|| statement("SELECT generation FROM generation WHERE live")).await;
+        row.and_then(|row| row.try_get(0)).map(Generation).map_err(failed)
+    }
+
+    async fn begin(&self) -> Result<Generation, ApplyError> {
+        self.rebuild(async |transaction| {
+            for sql in [
+                "DELETE FROM mailbox_user WHERE generation <> (SELECT generation FROM generation WHERE live)",
+                "DELETE FROM service WHERE generation <> (SELECT generation FROM generation WHERE live)",
+                "DELETE FROM generation WHERE NOT live",
+            ] {
+                sqlx::query(sql).execute(&mut *transaction).await?;
+            }
+            let next = sqlx::query_scalar(
+                "INSERT INTO generation (generation) SELECT max(generation) + 1 FROM generation RETURNING generation",
+            );
+            Ok(Ok(Generation(next.fetch_one(transaction).await?)))
+        })
+        .await
+    }
+
+    async fn differences(&self, one: Generation, other: Generation, limit: u32) -> Result<Vec<String>, ReadModelError> {
+        let found = self.rebuild(async |transaction| {
+            let mut found = Vec::new();
+            for (kind, sql) in [("service", &SQL.differing_services), ("user", &SQL.differing_users)] {
+                let ids = sqlx::query_scalar(AssertSqlSafe(sql.as_str()));
+                let ids = ids.bind(one.0).bind(other.0).bind(i64::from(limit)).fetch_all(&mut *transaction).await?;
+                found.extend(ids.into_iter().map(|id: Uuid| format!("{kind} {id}")));
+            }
+            Ok(Ok(found))
+        });
+        let mut found = found.await.map_err(|error| match error {
+            ApplyError::ReadModel(error) => error,
+            other => ReadModelError::Unavailable(other.to_string()),
+        })?;
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
+    async fn swap(&self, live: Generation, next: Generation, force: bool) -> Result<(), ApplyError> {
+        self.rebuild(async |transaction| {
+            let dropped = sqlx::query(
+                "DELETE FROM generation AS old USING generation AS new \
+                 WHERE old.generation = $1 AND old.live AND new.generation = $2 AND NOT new.live AND \
+                 ($3 OR (old.log = new.log AND old.position = new.position AND old.frontier = new.frontier))",
+            )
+            .bind(live.0)
+            .bind(next.0)
+            .bind(force)
+            .execute(&mut *transaction)
+            .await?;
+            if dropped.rows_affected() != 1 {
+                return Ok(Err(ApplyError::Moved));
+            }
+            for sql in [
+                "UPDATE generation SET live = true WHERE generation = $1",
+                "DELETE FROM mailbox_user WHERE generation <> $1",
+                "DELETE FROM service WHERE generation <> $1",
+            ] {
+                sqlx::query(sql).bind(next.0).execute(&mut *transaction).await?;
+            }
+            Ok(Ok(()))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Lookups for PostgresReadModel {
+    async fn login(&self, address: &Address) -> Result<LoginRow, ReadModelError> {
+        let found = self.readers.row(|| statement(&SQL.login).bind(address.as_str().to_owned())).await;
+        row::login(&found.map_err(failed)?)
+    }
+}
+
+#[async_trait]
+impl Queries for PostgresReadModel {
+    async fn service(&self, service: ServiceId) -> Result<Option<ServiceRow>, ReadModelError> {
+        let found = self.rows(|| statement(&SQL.service).bind(service.uuid()), row::service).await?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn services(&self, query: &ServiceQuery) -> Result<Page<ServiceRow>, ReadModelError> {
+        // Behind the empty text stands every domain.
+        let after = || query.after.clone().unwrap_or_default();
+        match &query.customer {
+            None => self.page(query.limit, || statement(&SQL.services).bind(after()), row::service).await,
+            Some(customer) => {
+                let bound = || statement(&SQL.services_of).bind(after()).bind(customer.as_str().to_owned());
+                self.page(query.limit, bound, row::service).await
+            }
+        }
+    }
+
+    async fn user(&self, service: ServiceId, user: UserId) -> Result<Option<UserRow>, ReadModelError> {
+        let bound = || statement(&SQL.user).bind(service.uuid()).bind(user.uuid());
+        Ok(self.rows(bound, row::user).await?.into_iter().next())
+    }
+
+    async fn users(&self, query: &UserQuery) -> Result<Page<UserRow>, ReadModelError> {
+        // Behind the smallest id stands every user: nobody has it.
+        let after = query.after.map_or(Uuid::nil(), |user| user.uuid());
+        self.page(query.limit, || statement(&SQL.users).bind(query.service.uuid()).bind(after), row::user).await
+    }
+}

@@ -1,0 +1,62 @@
+-- The auth read model in PostgreSQL, version 1. Rows can be dropped and rebuilt from the log. Positions start at 1.
+-- Text is compared byte by byte, as in every other store of postkey, whatever the database's own collation is.
+CREATE TABLE generation (
+    generation bigint PRIMARY KEY,
+    live boolean NOT NULL DEFAULT false,
+    log uuid,
+    position bigint NOT NULL DEFAULT 0,
+    leaf bytea,
+    frontier bytea
+    -- Written with every batch: room on the page, so that no index is written with it.
+) WITH (fillfactor = 10);
+CREATE UNIQUE INDEX one_live_generation ON generation (live) WHERE live;
+INSERT INTO generation (generation, live) VALUES (1, true);
+
+-- Which projection leads: one row. `expires` is by this database's clock.
+CREATE TABLE leader (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    holder uuid,
+    expires timestamptz NOT NULL DEFAULT '-infinity'
+) WITH (fillfactor = 10);
+INSERT INTO leader DEFAULT VALUES;
+
+CREATE TABLE service (
+    generation bigint NOT NULL,
+    service uuid NOT NULL,
+    domain text COLLATE "C" NOT NULL,
+    customer text COLLATE "C" NOT NULL,
+    plan_mailboxes bigint NOT NULL,
+    plan_pool_bytes bigint NOT NULL,
+    used_mailboxes bigint NOT NULL,
+    used_bytes bigint NOT NULL,
+    private_key uuid NOT NULL,
+    revision bigint NOT NULL,
+    last_position bigint NOT NULL,
+    last_leaf bytea NOT NULL,
+    PRIMARY KEY (generation, service)
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX service_by_domain ON service (generation, domain);
+CREATE INDEX service_by_customer ON service (generation, customer, domain);
+
+-- `address` and the names are null where the person was erased; `credential_key` is null where there is no credential,
+-- `password_hash` where it was erased.
+CREATE TABLE mailbox_user (
+    generation bigint NOT NULL,
+    "user" uuid NOT NULL,
+    service uuid NOT NULL,
+    address text COLLATE "C",
+    first_name text COLLATE "C",
+    last_name text COLLATE "C",
+    profile_key uuid NOT NULL,
+    quota_mib bigint NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    credential_key uuid,
+    password_hash text COLLATE "C",
+    policy text COLLATE "C",
+    credential_revision bigint,
+    credential_changed_at timestamptz,
+    revision bigint NOT NULL,
+    PRIMARY KEY (generation, "user")
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX user_by_address ON mailbox_user (generation, address);
+CREATE INDEX user_by_service ON mailbox_user (generation, service, "user");

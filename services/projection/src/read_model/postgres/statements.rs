@@ -1,0 +1,126 @@
+//! The statements, put together once from the column lists. None of them knows an event type.
+
+use std::sync::LazyLock;
+
+use super::super::row::{SERVICE_COLUMNS, USER_COLUMNS};
+
+/// One text each.
+pub struct Statements {
+    pub services_touched: String,
+    pub users_touched: String,
+    pub apply: String,
+    pub login: String,
+    pub service: String,
+    pub services: String,
+    pub services_of: String,
+    pub user: String,
+    pub users: String,
+    pub differing_services: String,
+    pub differing_users: String,
+}
+
+pub static SQL: LazyLock<Statements> = LazyLock::new(statements);
+
+/// The live generation, as a value: so the rows come out of an index in their order.
+const LIVE: &str = "generation = (SELECT generation FROM generation WHERE live)";
+
+fn statements() -> Statements {
+    let (service, user) = (names(&SERVICE_COLUMNS), names(&USER_COLUMNS));
+    Statements {
+        services_touched: format!("SELECT {service} FROM service WHERE generation = $1 AND service = ANY($2)"),
+        users_touched: format!("SELECT {user} FROM mailbox_user WHERE generation = $1 AND \"user\" = ANY($2)"),
+        apply: apply(),
+        login: format!(
+            "SELECT {}, live.position FROM generation AS live \
+             LEFT JOIN mailbox_user AS u ON u.generation = live.generation AND u.address = $1 WHERE live.live",
+            USER_COLUMNS.map(|name| format!("u.{}", quoted(name))).join(", "),
+        ),
+        service: format!("SELECT {service} FROM service WHERE {LIVE} AND service = $1"),
+        services: format!("SELECT {service} FROM service WHERE {LIVE} AND domain > $1 ORDER BY domain LIMIT $2"),
+        services_of: format!(
+            "SELECT {service} FROM service WHERE {LIVE} AND domain > $1 AND customer = $2 ORDER BY domain LIMIT $3"
+        ),
+        user: format!("SELECT {user} FROM mailbox_user WHERE {LIVE} AND service = $1 AND \"user\" = $2"),
+        users: format!(
+            "SELECT {user} FROM mailbox_user WHERE {LIVE} AND service = $1 AND \"user\" > $2 ORDER BY \"user\" LIMIT $3"
+        ),
+        differing_services: differing("service", &SERVICE_COLUMNS),
+        differing_users: differing("mailbox_user", &USER_COLUMNS),
+    }
+}
+
+/// `user` is a word of SQL's.
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
+fn names(columns: &[&str]) -> String {
+    columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// A batch as one statement, so that it is one transaction without a pause between its parts in which whoever sent it could
+/// be stopped while it holds locks, and one round trip. Its parts see one snapshot; each writes only where the position was
+/// moved, and the users come after the erased ones are gone, whose addresses they may have.
+///
+/// Answers how many rows said that we lead, and how many positions were moved.
+fn apply() -> String {
+    let (first, services) = (10, SERVICE_COLUMNS.len());
+    format!(
+        "WITH led AS MATERIALIZED (SELECT holder FROM leader WHERE holder = $8 FOR SHARE), \
+         moved AS ( \
+           UPDATE generation SET log = $1, position = $2, leaf = $3, frontier = $4 \
+           WHERE generation = $5 AND position = $6 AND log IS NOT DISTINCT FROM $7 \
+             AND ($8::uuid IS NULL OR EXISTS (SELECT FROM led)) \
+           RETURNING generation), \
+         erased AS ( \
+           DELETE FROM mailbox_user AS u USING moved \
+           WHERE u.generation = moved.generation AND u.\"user\" = ANY($9) RETURNING 1), \
+         services AS ({}), \
+         users AS ({}) \
+         SELECT (SELECT count(*) FROM led), (SELECT count(*) FROM moved)",
+        upsert("service", &SERVICE_COLUMNS, first, "moved"),
+        upsert(
+            "mailbox_user",
+            &USER_COLUMNS,
+            first + services,
+            "moved CROSS JOIN (SELECT count(*) FROM erased) AS gone"
+        ),
+    )
+}
+
+/// Rows from one array a column, the first of which is parameter `first`. The first column is the id.
+fn upsert(table: &str, columns: &[&str], first: usize, from: &str) -> String {
+    let array = |(n, name): (usize, &&str)| format!("${}::{}[]", first + n, of_type(name));
+    let arrays: Vec<_> = columns.iter().enumerate().map(array).collect();
+    let set: Vec<_> = columns.iter().skip(1).map(|name| format!("{0} = excluded.{0}", quoted(name))).collect();
+    let names = names(columns);
+    format!(
+        "INSERT INTO {table} (generation, {names}) SELECT moved.generation, row.* FROM {from} \
+         CROSS JOIN UNNEST({}) AS row ({names}) ON CONFLICT (generation, {}) DO UPDATE SET {}",
+        arrays.join(", "),
+        quoted(columns[0]),
+        set.join(", "),
+    )
+}
+
+/// The type of a column, as the schema has it.
+fn of_type(column: &str) -> &'static str {
+    match column {
+        "user" | "service" | "private_key" | "profile_key" | "credential_key" => "uuid",
+        "domain" | "customer" | "address" | "first_name" | "last_name" | "state" | "password_hash" | "policy" => "text",
+        "last_leaf" => "bytea",
+        "credential_changed_at" => "timestamptz",
+        _ => "bigint",
+    }
+}
+
+fn differing(table: &str, columns: &[&str]) -> String {
+    let (id, names) = (quoted(columns[0]), names(columns));
+    let side = |one: &str, other: &str| {
+        format!(
+            "SELECT {id} FROM (SELECT {names} FROM {table} WHERE generation = {one} \
+             EXCEPT SELECT {names} FROM {table} WHERE generation = {other}) AS only"
+        )
+    };
+    format!("{} UNION {} LIMIT $3", side("$1", "$2"), side("$2", "$1"))
+}
