@@ -8,10 +8,12 @@ use axum::Router;
 use axum::routing::{delete, get, patch, post, put};
 use chrono::{DateTime, TimeDelta, Utc};
 use credential::{Hasher, Policy};
+use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
 use keys::Vault;
 use postkey_http::{Clients, Clock, Entropy, Health, HealthCheck, PositionClient, Status, health_routes, serve};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::effect::Projection;
@@ -43,6 +45,8 @@ pub struct Parts {
     pub clients: Arc<Clients>,
     /// Who knows what is in force.
     pub projection: PositionClient,
+    /// What projections say that they have applied, where there is a way to hear it: hints, which may be lost.
+    pub woken: Option<watch::Receiver<Position>>,
     /// The checks that `/healthz` and `/readyz` show.
     pub health: Health,
     /// The time.
@@ -141,6 +145,7 @@ pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
     clock_check.green();
     let projection = Projection::follow(
         parts.projection,
+        parts.woken,
         Arc::clone(&parts.log),
         guard.clone(),
         parts.health.check("projection"),

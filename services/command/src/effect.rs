@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
-use postkey_http::{ClientError, Clock, HealthCheck, PositionClient, Status};
+use postkey_http::{ClientError, Clock, HealthCheck, PositionAnswer, PositionClient, Status};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,8 @@ const LONG_POLL: Duration = Duration::from_secs(20);
 /// The pause after a failed question; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long a projection that is asked is given, once another has said that it has come as far.
+const GRACE: Duration = Duration::from_millis(5);
 /// How long a service that has just started waits to hear from the projection whether its log is the one that it knows.
 const FIRST_CONTACT: Duration = Duration::from_secs(5);
 /// What is not applied within this time is worth a look.
@@ -47,6 +49,8 @@ pub struct Projection {
 /// What the task that follows works with.
 struct Follower {
     client: PositionClient,
+    /// What projections say that they have applied, lossy and believed by nobody: a reason to ask.
+    woken: Option<watch::Receiver<Position>>,
     log: Arc<EventLog>,
     guard: LogGuard,
     health: HealthCheck,
@@ -57,6 +61,7 @@ impl Projection {
     /// Starts following the projection that `client` asks, until `stop`.
     pub fn follow(
         client: PositionClient,
+        woken: Option<watch::Receiver<Position>>,
         log: Arc<EventLog>,
         guard: LogGuard,
         health: HealthCheck,
@@ -64,7 +69,7 @@ impl Projection {
         stop: CancellationToken,
     ) -> Self {
         let (sender, known) = watch::channel(Known::default());
-        let follower = Follower { client, log, guard, health: health.clone(), known: sender };
+        let follower = Follower { client, woken, log, guard, health: health.clone(), known: sender };
         tokio::spawn(async move { stop.run_until_cancelled(follower.run()).await });
         Self { known, clock, health }
     }
@@ -105,7 +110,7 @@ impl Follower {
             let next = self.known.borrow().position.next();
             let wait = if self.known.borrow().met { LONG_POLL } else { Duration::ZERO };
             let sent = tokio::time::Instant::now();
-            let asked = self.client.position(next.get(), wait).await;
+            let asked = self.ask(next, wait).await;
             let early = sent.elapsed() < wait / 2;
             let failed = asked.is_err();
             match asked {
@@ -127,6 +132,27 @@ impl Follower {
             } else {
                 pause = FIRST_PAUSE;
             }
+        }
+    }
+
+    /// Asks the projection that was heard last, and lets it hold its answer back. Where another says meanwhile that it has
+    /// come to `next`, and this one does not, all are asked: it may hang, or stand by for the other.
+    async fn ask(&self, next: Position, wait: Duration) -> Result<PositionAnswer, ClientError> {
+        let held = self.client.position(next.get(), wait);
+        let Some(mut woken) = self.woken.clone() else { return held.await };
+        let elsewhere = async {
+            // Its sender is gone where nobody is heard any more.
+            if woken.wait_for(|hint| *hint >= next).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(GRACE).await;
+            self.client.anybodys(next.get()).await
+        };
+        tokio::pin!(held, elsewhere);
+        tokio::select! {
+            answer = &mut held => answer,
+            Some(answer) = &mut elsewhere => Ok(answer),
+            else => held.await,
         }
     }
 

@@ -144,6 +144,21 @@ impl PositionClient {
         Err(failure.unwrap_or(ClientError::NoUrl))
     }
 
+    /// The first answer of any service that has applied `at_least`, all asked at once and none to hold its answer back.
+    /// `None` where none has. Whoever answers so is asked first from then on.
+    pub async fn anybodys(&self, at_least: u64) -> Option<PositionAnswer> {
+        let asked = self.urls.iter().enumerate().map(|(at, url)| async move {
+            match self.ask(url, at_least, Duration::ZERO).await {
+                Ok(answer) if answer.position >= at_least => Ok((at, answer)),
+                Ok(_) | Err(_) => Err(()),
+            }
+        });
+        let asked = asked.map(Box::pin);
+        let ((at, answer), _) = futures::future::select_ok(asked).await.ok()?;
+        self.first.store(at, Ordering::Relaxed);
+        Some(answer)
+    }
+
     async fn ask(&self, base: &Url, at_least: u64, wait: Duration) -> Result<PositionAnswer, ClientError> {
         // Whole seconds are what the query takes; asking for a little more is cut by our own deadline.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

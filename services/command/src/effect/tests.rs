@@ -1,9 +1,14 @@
 //! What is made of a projection's answers.
 
-use chrono::TimeDelta;
-use postkey_http::{Code, Status};
+use std::sync::Arc;
 
-use crate::staged::{LIMIT, LOG, OTHER_LOG, World};
+use chrono::TimeDelta;
+use domain::Position;
+use event_log::LogStore;
+use postkey_http::{Code, Status};
+use tokio::sync::watch;
+
+use crate::staged::{LIMIT, LOG, OTHER_LOG, StubProjection, World};
 
 const DOMAIN: &str = "acme.example";
 
@@ -123,6 +128,32 @@ async fn a_projection_that_finds_the_log_corrupt_is_believed() {
     begins.add("ann@acme.example").send().await.refused(503, "log_corrupt");
     assert!(matches!(begins.health.check("log").status(), Status::NeedsPerson(_)));
     assert_eq!((world.head().await, begins.store.appends()), (before, 0));
+}
+
+#[tokio::test]
+async fn a_projection_that_holds_its_answer_back_is_not_waited_for_once_another_has_applied_the_change() {
+    let world = World::new().await;
+    // The one that is asked first stands by, and never comes further; the other follows the log.
+    let stands_by = StubProjection::start(Arc::clone(&world.log)).await;
+    stands_by.says(1, LOG);
+    let (tells, woken) = watch::channel(Position::START);
+    let store = Arc::clone(&world.log) as Arc<dyn LogStore>;
+    let one = world.instance_woken(store, &[stands_by.url(), world.projection.url()], Some(woken));
+    let waits = one.provision(DOMAIN).header("prefer", "wait=15").send();
+    let wakes = async {
+        stands_by.was_asked(2).await;
+        one.store.tried(1).await;
+        tells.send_replace(Position::new(2));
+    };
+    let (provisioned, ()) = tokio::join!(waits, wakes);
+    assert_eq!(provisioned.done(201).json["effective"], true);
+    // From then on the other is asked first, and a hint that nobody bears out puts nothing in force.
+    let asked = stands_by.asked();
+    tells.send_replace(Position::new(4));
+    one.change_plan(DOMAIN, 3).send().await.done(200);
+    world.projection.says(3, LOG);
+    let late = one.change_plan(DOMAIN, 4).header("prefer", "wait=1").send().await.done(202);
+    assert_eq!((late.json["effective"].as_bool(), stands_by.asked() > asked + 8), (Some(false), false));
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use postkey_http::{
 };
 use rand_core::{Rng, UnwrapErr};
 use secrecy::SecretString;
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 use wire::{Body, By, Change, CommandId, Entry, EntryId, LogId, Opened, Stored, Subject, open_all, seal};
@@ -136,6 +137,16 @@ impl World {
 
     /// An instance that asks this projection.
     pub fn instance_asking(&self, store: Arc<dyn LogStore>, projection: &str) -> Instance {
+        self.instance_woken(store, &[projection.to_owned()], None)
+    }
+
+    /// An instance that asks these projections, and hears what they say that they have applied.
+    pub fn instance_woken(
+        &self,
+        store: Arc<dyn LogStore>,
+        projections: &[String],
+        woken: Option<watch::Receiver<Position>>,
+    ) -> Instance {
         let (store, stop, health) = (Arc::new(Hooked::new(store)), CancellationToken::new(), Health::new());
         let log = EventLog::new(Arc::clone(&store) as Arc<dyn LogStore>, LOG).with_deadline(self.append_within);
         let parts = Parts {
@@ -144,7 +155,8 @@ impl World {
             policy: Policy::standard(),
             hasher: hasher(),
             clients: Arc::new(clients()),
-            projection: PositionClient::new(&[projection], &SecretString::from("service")).unwrap(),
+            projection: PositionClient::new(projections, &SecretString::from("service")).unwrap(),
+            woken,
             health: health.clone(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             entropy: Arc::new(SystemEntropy),
