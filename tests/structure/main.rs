@@ -151,7 +151,9 @@ fn the_event_log_never_looks_into_an_entry() {
 #[test]
 fn keys_know_no_event_and_credentials_no_storage() {
     knows_none_of("shared/keys", &["wire", "event-log", "ledger", "credential", "postkey-http", "postkey-c*"]);
-    knows_none_of("shared/sqlite", &["domain", "wire", "keys", "event-log", "ledger", "credential", "postkey-*"]);
+    for adapters in ["shared/sqlite", "shared/postgres"] {
+        knows_none_of(adapters, &["domain", "wire", "keys", "event-log", "ledger", "credential", "postkey-*"]);
+    }
     knows_none_of("shared/credential", &["sqlx*", "wire", "keys", "event-log", "ledger", "postkey-*"]);
 }
 
@@ -178,7 +180,10 @@ fn main_is_wiring() {
 #[test]
 fn sql_stands_in_adapters_only() {
     for (path, text) in programs("services").into_iter().chain(programs("shared")) {
-        let adapter = path.components().any(|part| part.as_os_str() == "sqlite") || path.ends_with("sqlite.rs");
+        let of = |database: &str| {
+            path.components().any(|part| part.as_os_str() == database) || path.ends_with(format!("{database}.rs"))
+        };
+        let adapter = of("sqlite") || of("postgres");
         if adapter {
             continue;
         }

@@ -10,11 +10,15 @@ mod vault;
 
 #[cfg(feature = "contract")]
 pub mod contract;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use keyring::{Keyring, KeyringError, MacKey, MacKeyId, MacKeys, WrappedKey};
 pub use part_key::{NotOurs, PartKey};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresKeyStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteKeyStore;
 pub use store::{KeyStore, StoredKey, Unavailable};
