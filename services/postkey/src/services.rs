@@ -159,7 +159,7 @@ impl Stores {
             log: Arc::clone(&self.log),
             vault: self.vault.clone(),
             writer: model.clone(),
-            generations: model.clone(),
+            leadership: model.clone(),
             lookups: model.clone(),
             queries: model.clone(),
             clients,

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use wire::LogId;
 
 use crate::auth::{Freshness, Heads, verify};
-use crate::projector::{Progress, Projector};
+use crate::projector::{Follower, Progress};
 use crate::queries::{position, services, users};
-use crate::read_model::{Generations, Lookups, Queries, ReadModelError, ReadModelWriter, Watched};
+use crate::read_model::{Leadership, Lookups, Queries, ReadModelWriter, Watched};
 
 /// What the service is made of. Whoever starts it opens these.
 pub struct Parts {
@@ -28,8 +28,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Where rows are written.
     pub writer: Arc<dyn ReadModelWriter>,
-    /// Which rows are looked up.
-    pub generations: Arc<dyn Generations>,
+    /// Which rows are looked up, and who writes them.
+    pub leadership: Arc<dyn Leadership>,
     /// Where logins are looked up.
     pub lookups: Arc<dyn Lookups>,
     /// Where panels look.
@@ -49,9 +49,6 @@ pub struct Parts {
 /// Why the service does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
-    /// The read model can't say which rows are live.
-    #[error(transparent)]
-    ReadModel(#[from] ReadModelError),
     /// The listener failed.
     #[error("the projection service's listener failed: {0}")]
     Io(#[from] std::io::Error),
@@ -81,11 +78,10 @@ impl FromRef<App> for Arc<Clients> {
 /// # Errors
 /// Where it can't start. What happens later shows in its health.
 pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -> Result<(), Stopped> {
-    let live = parts.generations.live().await?;
     let rows_health = parts.health.check("read-model");
     let lookups = Arc::new(Watched::new(parts.lookups, rows_health.clone()));
     let queries = Arc::new(Watched::new(parts.queries, rows_health));
-    let projector = Projector::new(Arc::clone(&parts.log), parts.vault, parts.writer, live);
+    let projector = Follower::new(Arc::clone(&parts.log), parts.vault, parts.writer, parts.leadership);
     let progress = projector.progress();
     let heads = Heads::new(Arc::clone(&parts.log));
     let log_id = parts.log.id();

@@ -13,6 +13,9 @@ use crate::read_model::{Applied, ApplyError, Generations, ReadModelError, ReadMo
 /// How many differing rows are named.
 const NAMED: u32 = 20;
 
+/// How often the live rows, if another process goes on writing them, are caught up with before it is given up.
+const SWAPS: u32 = 100;
+
 /// What a rebuild came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RebuildReport {
@@ -67,7 +70,8 @@ impl From<ApplyError> for RebuildError {
     }
 }
 
-/// Fills the next generation up to the log's head, says which rows of the live one differed at its position, and swaps.
+/// Fills the next generation up to the log's head, says which rows of the live one differed at its position, and swaps
+/// where both stand at one position, or the live one is behind.
 /// `step` hears each position on the way, and the head.
 ///
 /// # Errors
@@ -89,19 +93,35 @@ pub async fn rebuild(
         Err(error) => return Err(error.into()),
     };
     let next = generations.begin().await?;
-    let id = log.id();
-    let mut projector = Projector::new(log, vault, writer, next);
+    let mut projector = Projector::new(Arc::clone(&log), vault, Arc::clone(&writer), next);
     let mut differences = None;
     if let Some(old) = old {
         let reached = projector.catch_up(old.position, |at| step(at, head)).await?;
         if reached.is_none_or(|reached| reached.frontier != old.frontier) {
-            return Err(foreign(&old, id, head));
+            return Err(foreign(&old, log.id(), head));
         }
         differences = Some(generations.differences(live, next, NAMED).await?);
     }
-    projector.catch_up(head, |at| step(at, head)).await?;
-    generations.swap(live, next, true).await?;
-    Ok(RebuildReport { position: head, differences })
+    let mut to = head;
+    for _ in 0..SWAPS {
+        projector.catch_up(to, |at| step(at, to)).await?;
+        let stands = match writer.applied(live).await {
+            Ok(applied) => applied.map(|applied| applied.position),
+            Err(ReadModelError::Damaged(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        // Rows that are behind, or can't be read, are not caught up with; of those that are ahead, lookups do not go back.
+        let force = stands != Some(to);
+        if stands <= Some(to) {
+            match generations.swap(live, next, force).await {
+                Ok(()) => return Ok(RebuildReport { position: to, differences }),
+                Err(ApplyError::Moved) if !force => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        to = log.head(event_log::Scope::All).await.map_err(Halt::from)?.position;
+    }
+    Err(RebuildError::Busy)
 }
 
 /// Rows that this log did not make are the only witness of what the log once was: they are not thrown away unasked.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{Address, ServiceId};
+use domain::{Address, Position, ServiceId};
 use event_log::{EventLog, ReadError, Scope};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -44,8 +44,8 @@ pub struct Freshness {
     /// For how long an unreachable log is done without.
     bound: Duration,
     begun: Instant,
-    /// When the model was last known to be caught up.
-    caught_up: Mutex<Option<Instant>>,
+    /// When the model was last known to be caught up, and with what.
+    caught_up: Mutex<Option<(Instant, Position)>>,
 }
 
 impl Freshness {
@@ -77,7 +77,7 @@ impl Freshness {
         };
         let row = self.lookups.login(address).await?;
         if row.applied >= head {
-            self.note_caught_up();
+            self.note_caught_up(head);
             return Ok(row);
         }
         let last = match ask(&self.log, Scope::service(ServiceId::of(&address.domain()))).await {
@@ -105,26 +105,31 @@ impl Freshness {
     }
 
     /// For how long the model has been behind the log, as far as this process knows; zero where it is not.
-    pub fn behind(&self, caught_up: bool) -> Duration {
-        if caught_up {
-            self.note_caught_up();
+    pub fn behind(&self, position: Position, head: Position) -> Duration {
+        if position >= head {
+            self.note_caught_up(head);
             return Duration::ZERO;
         }
-        self.last_caught_up().unwrap_or(self.begun).elapsed()
+        self.last_caught_up().map_or(self.begun, |(at, _)| at).elapsed()
     }
 
     async fn row_without_the_log(&self, address: &Address) -> Result<LoginRow, NotFresh> {
-        if self.last_caught_up().is_none_or(|at| at.elapsed() > self.bound) {
+        let Some((_, head)) = self.last_caught_up().filter(|(at, _)| at.elapsed() <= self.bound) else {
             return Err(NotFresh::LogUnavailable);
-        }
-        Ok(self.lookups.login(address).await?)
+        };
+        let row = self.lookups.login(address).await?;
+        // Rows can go back: a crash of their server may take the last of them, until they are applied again.
+        if row.applied >= head { Ok(row) } else { Err(NotFresh::LogUnavailable) }
     }
 
-    fn note_caught_up(&self) {
-        *self.caught_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    fn note_caught_up(&self, head: Position) {
+        let mut last = self.caught_up.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of two that are noted at once, the later head counts.
+        let head = last.map_or(head, |(_, before)| before.max(head));
+        *last = Some((Instant::now(), head));
     }
 
-    fn last_caught_up(&self) -> Option<Instant> {
+    fn last_caught_up(&self) -> Option<(Instant, Position)> {
         *self.caught_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,8 @@ use crate::read_model::{Batch, Rows, ServiceRow, Touched, UserRow};
 const SERVICES: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 const USERS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
-/// Rows as the generation holds them, absent ones too. Valid as long as nobody else moves the generation.
+/// Rows as the generation holds them, absent ones too. Valid as long as nobody else moves the generation: whoever was not
+/// alone with it begins with an empty one.
 pub struct RowCache {
     services: LruCache<ServiceId, Option<ServiceRow>>,
     users: LruCache<UserId, Option<UserRow>>,
@@ -53,11 +54,5 @@ impl RowCache {
         for id in batch.erased {
             self.users.put(id, None);
         }
-    }
-
-    /// Forgets everything: somebody else has moved the generation.
-    pub fn clear(&mut self) {
-        self.services.clear();
-        self.users.clear();
     }
 }

@@ -4,30 +4,24 @@
 mod ahead;
 mod cache;
 mod fold;
+mod follower;
 #[cfg(test)]
 mod tests;
 
 use std::future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
 use futures::{StreamExt, TryStreamExt};
 use keys::{Vault, VaultError};
-use postkey_http::{HealthCheck, Status};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use wire::{OpenError, Opened, Stored};
 
-use self::ahead::{Ahead, BATCH, open_ahead};
+use self::ahead::{Ahead, open_ahead};
 use self::cache::RowCache;
+pub use self::follower::Follower;
 use crate::read_model::{Applied, ApplyError, Generation, ReadModelError, ReadModelWriter};
-
-/// The pause after a failure that goes away by itself; it doubles up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How far the projector has come, for whoever waits for a position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +55,7 @@ pub enum Halt {
     Broken(Broken),
     /// Something can't be reached now.
     Later(String),
-    /// Another projector has moved the generation.
+    /// Another projector has moved the generation, made another one live, or leads.
     Moved,
 }
 
@@ -104,46 +98,12 @@ pub struct Projector {
     model: Arc<dyn ReadModelWriter>,
     generation: Generation,
     cache: RowCache,
-    progress: watch::Sender<Progress>,
 }
 
 impl Projector {
     /// A projector of `log` onto `generation`.
     pub fn new(log: Arc<EventLog>, vault: Vault, model: Arc<dyn ReadModelWriter>, generation: Generation) -> Self {
-        Self { log, vault, model, generation, cache: RowCache::new(), progress: watch::Sender::default() }
-    }
-
-    /// How far it has come, as it goes.
-    pub fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.subscribe()
-    }
-
-    /// Follows the log until told to stop. What goes away by itself is waited for, and said in `health`; what does not
-    /// stops it, and stays said.
-    pub async fn follow(mut self, health: HealthCheck, stop: CancellationToken) {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let before = self.progress.borrow().position;
-            let Some(halt) = stop.run_until_cancelled(self.go_on(&health)).await else { return };
-            if self.progress.borrow().position > before {
-                pause = FIRST_PAUSE;
-            }
-            match halt {
-                Halt::Broken(what) => {
-                    tracing::error!(%what, "the projector has stopped: nothing after this position is applied");
-                    health.needs_person(what.to_string());
-                    self.progress.send_modify(|progress| progress.halted = Some(what));
-                    stop.cancelled().await;
-                    return;
-                }
-                Halt::Later(what) => health.red(what),
-                Halt::Moved => {}
-            }
-            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                return;
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        Self { log, vault, model, generation, cache: RowCache::new() }
     }
 
     /// Applies everything up to `to`, which the log has reached, and calls `step` with each position on the way.
@@ -167,24 +127,19 @@ impl Projector {
         Ok(applied)
     }
 
-    async fn go_on(&mut self, health: &HealthCheck) -> Halt {
-        self.try_to_go_on(health).await.err().unwrap_or(Halt::Later("the log's stream ended".to_owned()))
-    }
-
-    async fn try_to_go_on(&mut self, health: &HealthCheck) -> Result<(), Halt> {
-        // While it waited, another projector may have moved the rows.
-        self.cache.clear();
-        let mut applied = self.identified().await?;
-        self.publish(applied.as_ref(), health);
+    /// Follows the log from `applied` on, and tells `step` of it after each batch. Ends with a reason only.
+    async fn follow(&mut self, mut applied: Option<Applied>, mut step: impl FnMut(Option<&Applied>)) -> Halt {
         let log = Arc::clone(&self.log);
         let entries = log.follow(position(applied.as_ref()));
         let mut batches = pin!(open_ahead(entries, self.log.id(), self.vault.clone()));
         while let Some(batch) = batches.next().await {
             let outcome = self.apply(&mut applied, batch).await;
-            self.publish(applied.as_ref(), health);
-            outcome?;
+            step(applied.as_ref());
+            if let Err(halt) = outcome {
+                return halt;
+            }
         }
-        Ok(())
+        Halt::Later("the log's stream ended".to_owned())
     }
 
     /// How far the generation is, after a look at whether the log is still the one that it was built from.
@@ -266,22 +221,6 @@ impl Projector {
             }
         }
         broken.map_or(Ok(()), Err)
-    }
-
-    fn publish(&self, applied: Option<&Applied>, health: &HealthCheck) {
-        let (at, head) = (position(applied), self.log.seen());
-        let behind = head.get().saturating_sub(at.get());
-        if behind == 0 {
-            health.green();
-        } else if behind > BATCH as u64 || health.status() != Status::Green {
-            // Once caught up, the next batch is no reason to be red: under load there is always one.
-            health.red(format!("catching up: at position {at} of {head}"));
-        }
-        self.progress.send_if_modified(|progress| {
-            let moved = progress.position != at || !progress.identified;
-            (progress.position, progress.identified) = (at, true);
-            moved
-        });
     }
 }
 

@@ -60,7 +60,7 @@ pub async fn position(
     Ok(Json(PositionAnswer {
         position: position.get(),
         head: head.max(position).get(),
-        lag_seconds: app.freshness.behind(position >= head).as_secs_f64(),
+        lag_seconds: app.freshness.behind(position, head).as_secs_f64(),
         log: app.log_id.uuid(),
     }))
 }

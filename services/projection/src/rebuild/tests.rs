@@ -14,7 +14,7 @@ async fn applied() -> (World, Arc<SqliteReadModel>) {
     let mut world = World::new().await;
     world.live_a_little().await;
     let model = world.model().await;
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     following.reached(world.author.position()).await;
     following.stop().await;
     (world, model)
@@ -81,7 +81,7 @@ async fn rows_that_lag_behind_are_compared_where_they_stand() {
 async fn a_projector_goes_on_from_what_was_rebuilt() {
     let (mut world, model) = applied().await;
     rebuilt(&world, &model).await.unwrap();
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     world.act(1, Act::Password(2)).await;
     following.reached(world.author.position()).await;
     world.expect_rows(&model).await;
@@ -136,7 +136,7 @@ async fn rows_of_another_history_are_not_thrown_away() {
 }
 
 /// What is live, and whether lookups and lists still are as the log has them.
-async fn is_untouched(world: &World, model: &SqliteReadModel, live: Generation) {
+async fn is_untouched(world: &World, model: &Arc<SqliteReadModel>, live: Generation) {
     assert_eq!(model.live().await.unwrap(), live);
     world.expect_rows(model).await;
     let nobody = Address::parse("nobody@s1.example").unwrap();

@@ -8,9 +8,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::LIMIT;
-use crate::projector::{Progress, Projector};
+use crate::projector::{Follower, Progress};
 
-/// A projector that follows its log until it is stopped.
+/// A follower of a log until it is stopped, or dropped as if its process were killed.
 pub struct Following {
     pub progress: watch::Receiver<Progress>,
     pub health: HealthCheck,
@@ -19,7 +19,7 @@ pub struct Following {
 }
 
 impl Following {
-    pub fn start(projector: Projector) -> Self {
+    pub fn start(projector: Follower) -> Self {
         let (progress, health, stop) =
             (projector.progress(), Health::new().check("projector"), CancellationToken::new());
         let task = tokio::spawn(projector.follow(health.clone(), stop.clone()));
@@ -42,6 +42,12 @@ impl Following {
         let why = progress.halted.unwrap().to_string();
         assert_eq!(self.health.status(), Status::NeedsPerson(why.clone()));
         (progress.position, why)
+    }
+
+    /// Ends it as if its process were killed: it lets go of nothing.
+    pub async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|ended| ended.is_cancelled()));
     }
 
     pub async fn stop(self) {

@@ -19,8 +19,8 @@ use tokio::time::timeout;
 use wire::{Change, Entry, Opened, Stored, seal};
 
 use super::{Act, Author, LIMIT, LOG};
-use crate::projector::Projector;
-use crate::read_model::{Generations, Queries, ServiceQuery, SqliteReadModel, UserQuery};
+use crate::projector::{Follower, Projector};
+use crate::read_model::{Generations, Leadership, Queries, ReadModelWriter, ServiceQuery, SqliteReadModel, UserQuery};
 
 /// A key store that can be switched off.
 pub struct Switched {
@@ -122,10 +122,15 @@ impl World {
         Arc::new(SqliteReadModel::open(&self.folder.path().join(name)).await.unwrap())
     }
 
-    /// A projector as a process that has just started holds it.
+    /// A projector of the live generation.
     pub async fn projector(&self, model: &Arc<SqliteReadModel>) -> Projector {
         let live = model.live().await.unwrap();
         Projector::new(self.log(), self.vault(), Arc::clone(model) as _, live)
+    }
+
+    /// A follower as a process that has just started holds it.
+    pub fn follower<M: ReadModelWriter + Leadership + 'static>(&self, model: &Arc<M>) -> Follower {
+        Follower::new(self.log(), self.vault(), Arc::clone(model) as _, Arc::clone(model) as _)
     }
 
     /// An act that is neither refused nor a no-op, appended.
@@ -194,7 +199,7 @@ impl World {
     }
 
     /// Holds the live rows against the fold of every history.
-    pub async fn expect_rows(&self, model: &SqliteReadModel) {
+    pub async fn expect_rows(&self, model: &Arc<impl Queries>) {
         let (services, users) = self.author.rows();
         let query = ServiceQuery { customer: None, after: None, limit: 500 };
         assert_eq!(model.services(&query).await.unwrap().rows, services);

@@ -7,6 +7,7 @@ use domain::{Address, Erasable};
 use event_log::{Appended, FaultyStore, Head, LogStore, ReadFault, SqliteStore};
 use futures::stream::BoxStream;
 use keys::KeyStore;
+use postkey_http::Status;
 use wire::Entry;
 
 use super::super::*;
@@ -16,7 +17,7 @@ use crate::staged::{Act, Following, LOG, World, address, id_of, user_of};
 async fn applies_and_follows(mut world: World) {
     world.live_a_little().await;
     let model = world.model().await;
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     following.reached(world.author.position()).await;
     world.expect_rows(&model).await;
     for act in [Act::Reactivate(1), Act::Add(4, 4), Act::Edit(4, "李".to_owned(), 2), Act::Password(4), Act::Erase(3)]
@@ -46,7 +47,7 @@ async fn a_lookup_sees_what_the_progress_says() {
     let mut world = World::new().await;
     world.live_a_little().await;
     let model = world.model().await;
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     for _ in 0..16 {
         let revision = world.act(1, Act::Password(2)).await.link.position;
         following.reached(revision).await;
@@ -68,7 +69,7 @@ async fn destroyed_keys_leave_erased_rows() {
     world.command_keys.destroy(&doomed, Position::new(1)).await.unwrap();
 
     let model = world.model().await;
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     following.reached(world.author.position()).await;
     let erased = model.user(id_of(1), user_of(1, 1)).await.unwrap().unwrap();
     assert_eq!((&erased.user.person.value, erased.user.person.key), (&Erasable::Erased, doomed[0]));
@@ -83,7 +84,7 @@ async fn keys_that_are_not_there_now_are_waited_for() {
     let mut world = World::new().await;
     world.act(1, Act::Provision).await;
     let model = world.model().await;
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     following.reached(world.author.position()).await;
 
     world.keys.switch(false);
@@ -111,7 +112,7 @@ async fn a_log_that_can_not_be_asked_now_is_waited_for() {
     let faulty = Arc::new(faulty);
     world.store = Arc::clone(&faulty) as Arc<dyn LogStore>;
     let model = world.model().await;
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     following.reached(world.author.position()).await;
     assert!(faulty.reads() > 3, "asked again after each refusal");
     assert_eq!(following.health.status(), Status::Green);
@@ -150,7 +151,7 @@ async fn a_restart_goes_on_where_the_rows_stand() {
     let mut world = World::new().await;
     world.live_a_little().await;
     let model = world.model().await;
-    let mut first = Following::start(world.projector(&model).await);
+    let mut first = Following::start(world.follower(&model));
     let stood = world.author.position();
     first.reached(stood).await;
     first.stop().await;
@@ -161,7 +162,7 @@ async fn a_restart_goes_on_where_the_rows_stand() {
     let noting = Arc::new(Noting { inner: Arc::clone(&world.store), from: Mutex::default() });
     world.store = Arc::clone(&noting) as Arc<dyn LogStore>;
     let model = world.model().await;
-    let mut second = Following::start(world.projector(&model).await);
+    let mut second = Following::start(world.follower(&model));
     second.reached(world.author.position()).await;
     world.expect_rows(&model).await;
     let from = noting.from.lock().unwrap().clone();
@@ -173,8 +174,8 @@ async fn a_restart_goes_on_where_the_rows_stand() {
 async fn two_projectors_on_one_read_model_end_at_the_same_rows() {
     let mut world = World::new().await;
     let (one, two) = (world.model().await, world.model().await);
-    let mut first = Following::start(world.projector(&one).await);
-    let mut second = Following::start(world.projector(&two).await);
+    let mut first = Following::start(world.follower(&one));
+    let mut second = Following::start(world.follower(&two));
     world.live_a_little().await;
     for round in 0..40 {
         world.act(1 + round % 2, Act::Password(2)).await;
@@ -197,14 +198,13 @@ async fn a_projector_that_waited_while_another_went_on_does_not_take_its_memory_
     let mut world = World::new().await;
     world.live_a_little().await;
     let model = world.model().await;
-    let mut waits = Following::start(world.projector(&model).await);
+    let mut waits = Following::start(world.follower(&model));
     waits.reached(world.author.position()).await;
 
     world.keys.switch(false);
     world.act(1, Act::Password(2)).await;
     world.act(1, Act::Suspend(2)).await;
-    let live = model.live().await.unwrap();
-    let other = Projector::new(world.log(), world.command_vault(), Arc::clone(&model) as _, live);
+    let other = Follower::new(world.log(), world.command_vault(), Arc::clone(&model) as _, Arc::clone(&model) as _);
     let mut other = Following::start(other);
     other.reached(world.author.position()).await;
     other.stop().await;
@@ -235,27 +235,6 @@ async fn a_read_model_that_was_swapped_away_is_not_written_to() {
     assert!(matches!(more, Err(Halt::Moved)), "{more:?}");
     let nobody = Address::parse("nobody@s1.example").unwrap();
     assert_eq!(model.login(&nobody).await.unwrap().applied, head);
-}
-
-#[tokio::test]
-async fn health_is_red_until_it_has_caught_up_and_not_for_the_batch_in_hand() {
-    let mut world = World::new().await;
-    world.live_a_little().await;
-    let model = world.model().await;
-    let projector = world.projector(&model).await;
-    let health = postkey_http::Health::new().check("projector");
-    projector.log.head(Scope::All).await.unwrap();
-    let head = world.author.position();
-    let at = |position| Applied { position: Position::new(position), ..Applied::nothing(LOG) };
-
-    projector.publish(Some(&at(head.get() - 1)), &health);
-    assert!(matches!(health.status(), Status::Red(_)), "it never was caught up");
-    projector.publish(Some(&at(head.get())), &health);
-    assert_eq!(health.status(), Status::Green);
-    world.act(1, Act::Password(2)).await;
-    projector.log.head(Scope::All).await.unwrap();
-    projector.publish(Some(&at(head.get())), &health);
-    assert_eq!(health.status(), Status::Green, "one entry behind while others are appended");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::staged::{Act, Following, LOG, OTHER_LOG, World, address, flipped, id_
 
 /// Follows until it halts, and expects that to be right before `position`, with rows up to there.
 async fn halts_before(world: &World, model: &Arc<SqliteReadModel>, position: u64) -> String {
-    let mut following = Following::start(world.projector(model).await);
+    let mut following = Following::start(world.follower(model));
     let (stands, why) = following.halted().await;
     let before = Position::new(position - 1);
     assert_eq!(stands, before, "{why}");
@@ -52,7 +52,7 @@ async fn what_stands_before_a_broken_entry_is_looked_up_and_what_comes_after_is_
     let sound = world.author.position();
     world.append(&scribble(2)).await;
     let model = world.model().await;
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     let (stands, _) = following.halted().await;
     assert_eq!(stands, sound);
     world.expect_rows(&model).await;
@@ -60,7 +60,7 @@ async fn what_stands_before_a_broken_entry_is_looked_up_and_what_comes_after_is_
     let next = world.sealed(&forged(&world, 1, &[UserEvent::UserSuspended])).await;
     world.append(&next).await;
     following.stop().await;
-    let mut again = Following::start(world.projector(&model).await);
+    let mut again = Following::start(world.follower(&model));
     assert_eq!(again.halted().await.0, sound, "a restart skips nothing either");
     let login = model.login(&address(1, 1)).await.unwrap();
     assert_eq!((login.applied, login.user.map(|row| row.user.state)), (sound, Some(UserState::Active)));
@@ -88,7 +88,7 @@ async fn a_broken_entry_that_comes_later_halts_too() {
     let mut world = World::new().await;
     world.live_a_little().await;
     let model = world.model().await;
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     let sound = world.author.position();
     following.reached(sound).await;
     let change = forged(&world, 2, &[UserEvent::UserSuspended]);
@@ -125,7 +125,7 @@ async fn an_address_that_a_row_has_already_halts_right_before_the_second() {
     world.live_a_little().await;
     let model = world.model().await;
     // Applied before, so that no row at hand says so: only the read model knows.
-    let mut first = Following::start(world.projector(&model).await);
+    let mut first = Following::start(world.follower(&model));
     first.reached(world.author.position()).await;
     first.stop().await;
     model.close().await;
@@ -164,14 +164,14 @@ async fn applied_world() -> (World, Arc<SqliteReadModel>) {
     let mut world = World::new().await;
     world.live_a_little().await;
     let model = world.model().await;
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     following.reached(world.author.position()).await;
     following.stop().await;
     (world, model)
 }
 
 /// Follows a log that is not the rows', and expects a halt that vouches for no position.
-async fn halts_as_foreign(world: &World, model: &SqliteReadModel, projector: Projector) -> String {
+async fn halts_as_foreign(world: &World, model: &Arc<SqliteReadModel>, projector: Follower) -> String {
     let mut following = Following::start(projector);
     following.halted().await;
     let progress = following.progress.borrow().clone();
@@ -186,7 +186,7 @@ async fn halts_as_foreign(world: &World, model: &SqliteReadModel, projector: Pro
 /// Starts again over another log.
 async fn halts_at_start(mut world: World, model: &Arc<SqliteReadModel>, log: Arc<dyn event_log::LogStore>) -> String {
     world.store = log;
-    let projector = world.projector(model).await;
+    let projector = world.follower(model);
     halts_as_foreign(&world, model, projector).await
 }
 
@@ -230,9 +230,8 @@ async fn another_log_than_the_read_models_halts_at_the_start() {
     let (mut world, model) = applied_world().await;
     let other = Arc::new(MemoryStore::new(OTHER_LOG));
     world.store = other;
-    let live = model.live().await.unwrap();
     let log = Arc::new(EventLog::new(Arc::clone(&world.store), OTHER_LOG));
-    let projector = Projector::new(log, world.vault(), Arc::clone(&model) as _, live);
+    let projector = Follower::new(log, world.vault(), Arc::clone(&model) as _, Arc::clone(&model) as _);
     let why = halts_as_foreign(&world, &model, projector).await;
     assert!(why.contains(&LOG.to_string()) && why.contains(&OTHER_LOG.to_string()), "{why}");
 }
@@ -247,7 +246,7 @@ async fn a_read_model_that_is_damaged_halts() {
     sqlx::query("UPDATE mailbox_user SET quota_mib = 0").execute(&mut hand).await.unwrap();
     let sound = world.author.position();
     let model = world.model().await;
-    let mut following = Following::start(world.projector(&model).await);
+    let mut following = Following::start(world.follower(&model));
     following.reached(sound).await;
     world.act(1, Act::Password(2)).await;
     let (stands, why) = following.halted().await;

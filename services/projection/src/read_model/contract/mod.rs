@@ -7,7 +7,7 @@
 mod generations;
 mod lists;
 mod lookups;
-mod sample;
+pub(crate) mod sample;
 mod writing;
 
 use std::sync::Arc;

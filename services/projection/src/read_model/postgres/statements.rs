@@ -119,7 +119,7 @@ fn differing(table: &str, columns: &[&str]) -> String {
     let side = |one: &str, other: &str| {
         format!(
             "SELECT {id} FROM (SELECT {names} FROM {table} WHERE generation = {one} \
-             EXCEPT SELECT {names} FROM {table} WHERE generation = {other}) AS only"
+             EXCEPT SELECT {names} FROM {table} WHERE generation = {other}) AS differing"
         )
     };
     format!("{} UNION {} LIMIT $3", side("$1", "$2"), side("$2", "$1"))
