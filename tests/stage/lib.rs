@@ -14,6 +14,7 @@ mod os;
 mod random;
 mod running;
 mod scene;
+mod separate;
 mod stack;
 mod until;
 
@@ -25,5 +26,6 @@ pub use os::{in_own_mounts, text_of};
 pub use random::Random;
 pub use running::{Finished, Running, run};
 pub use scene::{MIB, PASSWORD, Scene, Stopped, new_user};
-pub use stack::{Separate, Stack, endpoints, listening, up};
+pub use separate::Separate;
+pub use stack::{Stack, endpoints, listening, up};
 pub use until::{SOON, until};

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::folder::Folder;
+use crate::separate::Separate;
 use crate::stack::Stack;
 
 /// A mebibyte, the unit of quotas.
@@ -17,6 +18,8 @@ pub const PASSWORD: &str = "Vkd9-mnRtq7";
 pub struct Scene {
     /// What runs.
     pub stack: Stack,
+    /// What services of their own stand on.
+    separate: Option<Separate>,
     /// Where it all lies. It goes last.
     pub folder: Folder,
     /// The service's id.
@@ -26,15 +29,22 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Sets it.
+    /// Sets it: in one process on embedded stores, or, in a test target whose name says so, in services of their own on
+    /// NATS and PostgreSQL.
     pub async fn set() -> Self {
         let folder = Folder::new();
-        Self::on(Stack::up(&folder).await, folder).await
+        if !on_servers() {
+            return Self::on(Stack::up(&folder).await, folder).await;
+        }
+        let separate = Separate::on_servers(&folder).await;
+        let mut scene = Self::on(separate.start().await, folder).await;
+        scene.separate = Some(separate);
+        scene
     }
 
     /// Sets it on a stack that knows no service yet.
     pub async fn on(stack: Stack, folder: Folder) -> Self {
-        let mut scene = Self { stack, folder, service: String::new(), ann: String::new() };
+        let mut scene = Self { stack, separate: None, folder, service: String::new(), ann: String::new() };
         scene.service = scene.provisioned("acme.example", "acme", 10, 100 * MIB).await;
         scene.ann = scene.added(&scene.service, &new_user("ann@acme.example")).await;
         scene
@@ -93,7 +103,7 @@ impl Scene {
     /// Stopped in order.
     pub async fn stopped(self) -> Stopped {
         self.stack.stop().await;
-        Stopped { folder: self.folder, service: self.service, ann: self.ann }
+        Stopped { folder: self.folder, separate: self.separate, service: self.service, ann: self.ann }
     }
 
     /// The same folder after a stop in order and another start.
@@ -107,6 +117,7 @@ impl Scene {
 pub struct Stopped {
     /// Where it all lies.
     pub folder: Folder,
+    separate: Option<Separate>,
     service: String,
     ann: String,
 }
@@ -114,7 +125,10 @@ pub struct Stopped {
 impl Stopped {
     /// Started again, and ready.
     pub async fn up(self) -> Scene {
-        let stack = Stack::up(&self.folder).await;
+        let stack = match &self.separate {
+            Some(separate) => separate.start().await,
+            None => Stack::up(&self.folder).await,
+        };
         self.on(stack)
     }
 
@@ -126,7 +140,7 @@ impl Stopped {
 
     /// Started again in some other way.
     pub fn on(self, stack: Stack) -> Scene {
-        Scene { stack, folder: self.folder, service: self.service, ann: self.ann }
+        Scene { stack, separate: self.separate, folder: self.folder, service: self.service, ann: self.ann }
     }
 }
 
@@ -135,4 +149,10 @@ pub fn new_user(address: &str) -> Value {
     json!({
         "address": address, "first_name": "Ann", "last_name": "Lee", "quota_bytes": 10 * MIB, "password": PASSWORD
     })
+}
+
+/// Whether this is a test target like `journeys_on_servers`.
+fn on_servers() -> bool {
+    let test = std::env::current_exe().unwrap();
+    test.file_name().is_some_and(|name| name.to_string_lossy().contains("on_servers"))
 }

@@ -1,8 +1,7 @@
 //! The services, running: all in one process, or each in its own.
 
 use std::collections::HashMap;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -182,12 +181,12 @@ pub async fn endpoints(process: &mut Running, data: &Path) -> Option<[String; 2]
 }
 
 /// The tokens of a data folder.
-fn tokens(data: &Path) -> HashMap<&'static str, String> {
+pub(crate) fn tokens(data: &Path) -> HashMap<&'static str, String> {
     let read = |role| (role, text_of(&data.join(format!("tokens/{role}.token"))).trim().to_owned());
     ROLES.into_iter().map(read).collect()
 }
 
-async fn new_token(folder: &Folder, role: &str, name: &str, customer: Option<&str>) -> String {
+pub(crate) async fn new_token(folder: &Folder, role: &str, name: &str, customer: Option<&str>) -> String {
     let clients = folder.file("clients.json");
     let mut command = postkey(["token", "new", "--role", role, "--name", name]);
     command.arg("--clients-file").arg(clients);
@@ -195,82 +194,6 @@ async fn new_token(folder: &Folder, role: &str, name: &str, customer: Option<&st
         command.args(["--customer", customer]);
     }
     run(command).await.worked().stdout.trim().to_owned()
-}
-
-/// The services as processes of their own, over shared SQLite files.
-#[derive(Debug)]
-pub struct Separate {
-    data: PathBuf,
-    outputs: PathBuf,
-    tokens: HashMap<&'static str, String>,
-}
-
-impl Separate {
-    /// Makes the folder, and a token for every role.
-    pub async fn init(folder: &Folder) -> Self {
-        run(postkey(["init", folder.data().to_str().unwrap()])).await.worked();
-        let mut made = tokens(&folder.data());
-        for role in ["operator", "panel", "webmail", "auditor"] {
-            let customer = (role == "panel").then_some("*");
-            made.insert(role, new_token(folder, role, role, customer).await);
-        }
-        Self { data: folder.data(), outputs: folder.beside("."), tokens: made }
-    }
-
-    /// Starts both, the projection service first: it waits for the log.
-    pub async fn start(&self) -> Stack {
-        let stack = self.start_unready().await;
-        stack.ready().await;
-        stack
-    }
-
-    /// The same once both listen, ready or not.
-    pub async fn start_unready(&self) -> Stack {
-        let mut projection = self.projection("127.0.0.1:0");
-        let projection_url = listening(&mut projection).await;
-        let mut command = self.command(&projection_url);
-        let command_url = listening(&mut command).await;
-        Stack::of(vec![command, projection], &command_url, &projection_url, self.tokens.clone())
-    }
-
-    /// Starts both, the command service first: it makes the log, and waits for the projection.
-    pub async fn start_command_first(&self) -> Stack {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = self.command(&format!("http://{free}"));
-        let command_url = listening(&mut command).await;
-        let mut projection = self.projection(&free.to_string());
-        let projection_url = listening(&mut projection).await;
-        let stack = Stack::of(vec![command, projection], &command_url, &projection_url, self.tokens.clone());
-        stack.ready().await;
-        stack
-    }
-
-    /// Starts the command service, which asks the projection there.
-    pub fn command(&self, projection: &str) -> Running {
-        let mut command = postkey(["command", "--listen", "127.0.0.1:0", "--projection-url", projection]);
-        self.stores(&mut command);
-        command.arg("--token-file").arg(self.data.join("tokens/service.token"));
-        Running::start(command, &self.outputs)
-    }
-
-    /// Starts the projection service there.
-    pub fn projection(&self, listen: &str) -> Running {
-        let mut command = postkey(["projection", "--listen", listen]);
-        self.stores(&mut command);
-        command.arg("--read-model").arg(self.sqlite("read-model.db"));
-        Running::start(command, &self.outputs)
-    }
-
-    fn stores(&self, command: &mut Command) {
-        command.arg("--log").arg(self.sqlite("log.db"));
-        command.arg("--keys").arg(self.sqlite("keys.db"));
-        command.arg("--keyring-file").arg(self.data.join("keyring"));
-        command.arg("--clients-file").arg(self.data.join("clients.json"));
-    }
-
-    fn sqlite(&self, name: &str) -> String {
-        format!("sqlite:{}", self.data.join(name).display())
-    }
 }
 
 /// Where a service of its own listens, once it says so.

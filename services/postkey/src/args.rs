@@ -1,16 +1,21 @@
 //! The command line. Help teaches by example.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
 use credential::Profile;
 
+use event_log::NatsConfig;
+
+use crate::failure::Failure;
 use crate::init::InitArgs;
 use crate::journal::JournalArgs;
+use crate::nats::NatsAction;
+use crate::postgres::PostgresAction;
 use crate::rebuild::RebuildArgs;
+use crate::stores::{LogUrl, StoreUrl};
 use crate::token::TokenArgs;
 
 /// Mailbox passwords that change when Save answers, with a history that can be proved.
@@ -51,40 +56,14 @@ pub enum Subcommand {
     Token(TokenArgs),
     /// Make the read model anew from the log, while no projection service runs
     Rebuild(RebuildArgs),
+    /// Make or look at the stream that holds the log in NATS
+    #[command(subcommand)]
+    Nats(NatsAction),
+    /// Make or migrate the databases of PostgreSQL
+    #[command(subcommand)]
+    Postgres(PostgresAction),
     /// Print the version
     Version,
-}
-
-/// A store's URL, as far as a single machine needs one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SqliteUrl(PathBuf);
-
-impl SqliteUrl {
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// A file by its path.
-    pub fn of(path: PathBuf) -> Self {
-        Self(path)
-    }
-
-    /// The folder that the file is in.
-    pub fn folder(&self) -> &Path {
-        self.0.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-    }
-}
-
-impl FromStr for SqliteUrl {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => Ok(Self(path.trim_start_matches("//").into())),
-            _ => Err("write it as sqlite:PATH; this version of postkey has no other stores yet"),
-        }
-    }
 }
 
 #[derive(Args, Debug)]
@@ -148,9 +127,80 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
 /// The event log.
 #[derive(Args, Clone, Debug)]
 pub struct LogArgs {
-    /// The event log: sqlite:PATH
-    #[arg(long, env = "POSTKEY_LOG", value_name = "URL")]
-    pub log: SqliteUrl,
+    /// The event log: sqlite:PATH, or nats://HOST:PORT[,HOST:PORT…] (tls:// for TLS)
+    #[arg(long, env = "POSTKEY_LOG", value_name = "URL", hide_env_values = true)]
+    pub log: LogUrl,
+    #[command(flatten)]
+    pub nats: NatsArgs,
+}
+
+/// How NATS is spoken to, and what is asked of it.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "NATS")]
+pub struct NatsArgs {
+    /// Who we are: a file with an nkey's seed, or a .creds file; read again at each connection
+    #[arg(long, env = "POSTKEY_NATS_CREDENTIALS", value_name = "FILE")]
+    pub nats_credentials: Option<PathBuf>,
+    /// The certificates of the authorities to trust, instead of the system's (PEM)
+    #[arg(long, env = "POSTKEY_NATS_CA", value_name = "FILE")]
+    pub nats_ca: Option<PathBuf>,
+    /// Our certificate (PEM), where the servers ask for one
+    #[arg(long, env = "POSTKEY_NATS_CLIENT_CERT", value_name = "FILE", requires = "nats_client_key")]
+    pub nats_client_cert: Option<PathBuf>,
+    /// The key of our certificate (PEM)
+    #[arg(long, env = "POSTKEY_NATS_CLIENT_KEY", value_name = "FILE", requires = "nats_client_cert")]
+    pub nats_client_key: Option<PathBuf>,
+    /// TLS begins before the server says anything, as `handshake_first` wants it
+    #[arg(long, env = "POSTKEY_NATS_TLS_FIRST")]
+    pub nats_tls_first: bool,
+    /// Every server's monitoring, http://HOST:8222: a writer asks them whether they sync before they acknowledge
+    #[arg(long, env = "POSTKEY_NATS_MONITOR", value_name = "URL", value_delimiter = ',')]
+    pub nats_monitor: Vec<String>,
+    /// How many servers hold the log: where it is made, and checked where it is there [default: 3 in a cluster, else 1]
+    #[arg(long, env = "POSTKEY_NATS_REPLICAS", value_name = "N", value_parser = replicas)]
+    pub nats_replicas: Option<usize>,
+    /// What questions to JetStream begin with, where an account behind service imports names it otherwise
+    #[arg(long, env = "POSTKEY_NATS_API_PREFIX", value_name = "PREFIX", default_value = "$JS.API")]
+    pub nats_api_prefix: String,
+    /// What the subjects of answers to us begin with
+    #[arg(long, env = "POSTKEY_NATS_INBOX_PREFIX", value_name = "PREFIX", default_value = "_INBOX")]
+    pub nats_inbox_prefix: String,
+    /// The durable consumer to follow by, one for each projection; without one, we make our own each time
+    #[arg(long, env = "POSTKEY_NATS_CONSUMER", value_name = "NAME")]
+    pub nats_consumer: Option<String>,
+    /// Accept servers that acknowledge before they have written to their disks: a power cut loses changes then
+    #[arg(long, env = "POSTKEY_ALLOW_LAZY_SYNC")]
+    pub allow_lazy_sync: bool,
+}
+
+impl LogArgs {
+    /// A log that needs no more than its URL.
+    pub fn of(log: LogUrl) -> Self {
+        Self { log, nats: NatsArgs::default() }
+    }
+}
+
+impl NatsArgs {
+    /// What the store wants to know.
+    pub fn config(&self, servers: &[String]) -> NatsConfig {
+        NatsConfig {
+            credentials: self.nats_credentials.clone(),
+            ca: self.nats_ca.clone(),
+            client_certificate: self.nats_client_cert.clone().zip(self.nats_client_key.clone()),
+            tls_first: self.nats_tls_first,
+            api_prefix: self.nats_api_prefix.clone(),
+            inbox_prefix: self.nats_inbox_prefix.clone(),
+            consumer: self.nats_consumer.clone(),
+            ..NatsConfig::new(servers.to_vec())
+        }
+    }
+}
+
+fn replicas(text: &str) -> Result<usize, &'static str> {
+    match text.parse() {
+        Ok(replicas @ (1 | 3 | 5)) => Ok(replicas),
+        _ => Err("1, 3 or 5"),
+    }
 }
 
 /// What both services read besides the stores.
@@ -167,12 +217,45 @@ pub struct FileArgs {
 /// The keys that open entries.
 #[derive(Args, Clone, Debug)]
 pub struct KeyArgs {
-    /// The key store: sqlite:PATH
-    #[arg(long, env = "POSTKEY_KEYS", value_name = "URL")]
-    pub keys: SqliteUrl,
+    /// The key store: sqlite:PATH, or postgres://ROLE@HOST:PORT/DATABASE
+    #[arg(long, env = "POSTKEY_KEYS", value_name = "URL", hide_env_values = true)]
+    pub keys: StoreUrl,
+    /// The file of that role's password
+    #[arg(long, env = "POSTKEY_KEYS_PASSWORD_FILE", value_name = "FILE")]
+    pub keys_password_file: Option<PathBuf>,
     /// The keyring file that wraps them (mode 0600); `postkey init` makes one
     #[arg(long, env = "POSTKEY_KEYRING_FILE", value_name = "FILE")]
     pub keyring_file: PathBuf,
+}
+
+impl KeyArgs {
+    /// Keys that need no password.
+    pub const fn of(keys: StoreUrl, keyring_file: PathBuf) -> Self {
+        Self { keys, keys_password_file: None, keyring_file }
+    }
+
+    /// Where they are, with the role's password.
+    pub fn url(&self) -> Result<StoreUrl, Failure> {
+        self.keys.clone().with_password_file(self.keys_password_file.as_deref())
+    }
+}
+
+/// The auth read model.
+#[derive(Args, Clone, Debug)]
+pub struct ReadModelArgs {
+    /// The auth read model: sqlite:PATH, or postgres://ROLE@HOST:PORT/DATABASE
+    #[arg(long, env = "POSTKEY_READ_MODEL", value_name = "URL", hide_env_values = true)]
+    pub read_model: StoreUrl,
+    /// The file of that role's password
+    #[arg(long, env = "POSTKEY_READ_MODEL_PASSWORD_FILE", value_name = "FILE")]
+    pub read_model_password_file: Option<PathBuf>,
+}
+
+impl ReadModelArgs {
+    /// Where it is, with the role's password.
+    pub fn url(&self) -> Result<StoreUrl, Failure> {
+        self.read_model.clone().with_password_file(self.read_model_password_file.as_deref())
+    }
 }
 
 #[derive(Args, Debug)]
@@ -181,7 +264,13 @@ Example, after `postkey init DIR`:
   postkey command --log sqlite:DIR/log.db --keys sqlite:DIR/keys.db --keyring-file DIR/keyring \\
     --clients-file DIR/clients.json --projection-url http://127.0.0.1:8082 --token-file DIR/tokens/service.token
 
-It makes the log where there is none. It writes `listening on URL` to stdout once it listens.")]
+On NATS JetStream and PostgreSQL, any number of them beside each other:
+  postkey command --log nats://n1:4222,n2:4222,n3:4222 --nats-monitor http://n1:8222,http://n2:8222,http://n3:8222 \\
+    --keys postgres://postkey_keys@db/postkey_keys --keys-password-file FILE --keyring-file FILE \\
+    --clients-file FILE --projection-url http://p1:8082,http://p2:8082 --token-file FILE
+
+It makes the log where there is none and it may. It writes `listening on URL` to stdout once it listens; what it waits
+for, such as a server that is down, stands in its /healthz.")]
 pub struct CommandArgs {
     /// Where to listen; port 0 picks a free one
     #[arg(long, env = "POSTKEY_LISTEN", default_value = "127.0.0.1:8081", value_name = "IP:PORT")]
@@ -210,6 +299,11 @@ Example, after `postkey init DIR`:
   postkey projection --log sqlite:DIR/log.db --keys sqlite:DIR/keys.db --keyring-file DIR/keyring \\
     --read-model sqlite:DIR/read-model.db --clients-file DIR/clients.json
 
+On NATS JetStream and PostgreSQL, two beside each other on one database: one leads, the other takes over within 5 s:
+  postkey projection --log nats://n1:4222,n2:4222,n3:4222 --keys postgres://postkey_keys@db/postkey_keys \\
+    --keys-password-file FILE --keyring-file FILE --read-model postgres://postkey_projector@db/postkey \\
+    --read-model-password-file FILE --clients-file FILE
+
 It waits, listening and red, until the command service has made the log. It writes `listening on URL` to stdout.")]
 pub struct ProjectionArgs {
     /// Where to listen; port 0 picks a free one
@@ -221,9 +315,8 @@ pub struct ProjectionArgs {
     pub log: LogArgs,
     #[command(flatten)]
     pub keys: KeyArgs,
-    /// The auth read model: sqlite:PATH
-    #[arg(long, env = "POSTKEY_READ_MODEL", value_name = "URL")]
-    pub read_model: SqliteUrl,
+    #[command(flatten)]
+    pub read_model: ReadModelArgs,
     #[command(flatten)]
     pub files: FileArgs,
     #[command(flatten)]

@@ -4,27 +4,31 @@ use std::path::Path;
 
 use credential::Policy;
 use postkey_http::{Health, PositionClient, listen};
+use tokio::net::TcpListener;
 
 use crate::args::CommandArgs;
 use crate::failure::Failure;
 use crate::folder::read_token;
-use crate::journal::print;
 use crate::locks;
-use crate::services::{Stores, open_clients, start_hasher, stop_on_signal};
+use crate::services::{Edge, open_clients, start_hasher, stop_on_signal};
+use crate::stores::Stores;
+use crate::waiting::opened;
 
 pub async fn command(args: CommandArgs) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
     check_there(args.files.ledger_key_file.as_deref())?;
-    let _lock = locks::take(args.log.log.folder(), "command.lock")?;
-    let stores = Stores::open_to_write(&args.log.log, &args.keys, None).await?;
+    let _lock = args.log.log.file().map(|file| locks::take(file.folder(), "command.lock")).transpose()?;
     let projection = PositionClient::new(&args.projection_url, &read_token(&args.token_file)?)?;
     let health = Health::new();
     let clients = open_clients(&args.files.clients_file, &health, &stop)?;
     let hasher = start_hasher()?;
-    let listener = listen(args.listen, args.insecure.insecure_listen).await?;
-    print(format_args!("listening on http://{}", listener.local_addr()?))?;
-    let parts = stores.command(Policy::of(args.policy.policy), clients, hasher, health, projection);
-    let ran = postkey_command::run(parts, listener, stop).await;
+    let listener = listen(args.listen, args.insecure.insecure_listen).await?.into_std()?;
+    let stores = opened(&listener, &stop, || Stores::open_to_write(&args.log, &args.keys, None)).await?;
+    let Some(stores) = stores else { return Ok(()) };
+    stores.handle.watch(&health, &args.log.nats, &stop)?;
+    let edge = Edge { clients, hasher, health };
+    let parts = stores.command(Policy::of(args.policy.policy), edge, projection, &stop);
+    let ran = postkey_command::run(parts, TcpListener::from_std(listener)?, stop).await;
     stores.close().await;
     Ok(ran?)
 }

@@ -15,9 +15,9 @@ use ledger::NoteKey;
 use postkey_http::{ClientEntry, ClientsFile, CustomerScope, EntropyRng, Role, TokenDigest, new_token, uuid_v4};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::args::SqliteUrl;
 use crate::edges::SystemEntropy;
 use crate::failure::Failure;
+use crate::stores::{LogUrl, SqliteFile, StoreUrl};
 
 /// Where everything lies below one folder.
 #[derive(Clone, Debug)]
@@ -35,18 +35,22 @@ impl Folder {
     }
 
     /// The event log.
-    pub fn log(&self) -> SqliteUrl {
-        SqliteUrl::of(self.0.join("log.db"))
+    pub fn log(&self) -> LogUrl {
+        LogUrl::Sqlite(SqliteFile::of(self.log_file()))
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.0.join("log.db")
     }
 
     /// The key store.
-    pub fn keys(&self) -> SqliteUrl {
-        SqliteUrl::of(self.0.join("keys.db"))
+    pub fn keys(&self) -> StoreUrl {
+        StoreUrl::file(self.0.join("keys.db"))
     }
 
     /// The read model.
-    pub fn read_model(&self) -> SqliteUrl {
-        SqliteUrl::of(self.0.join("read-model.db"))
+    pub fn read_model(&self) -> StoreUrl {
+        StoreUrl::file(self.0.join("read-model.db"))
     }
 
     /// The keyring file.
@@ -104,7 +108,7 @@ impl Folder {
     pub fn make_keys(&self, roles: &[Role]) -> Result<(), Failure> {
         let mut rng = EntropyRng::new(Arc::new(SystemEntropy));
         if !self.keyring().exists() {
-            if self.log().path().exists() {
+            if self.log_file().exists() {
                 return Err(KeyringError::Missing(self.keyring()).into());
             }
             Keyring::generate(&mut rng).create(&self.keyring())?;

@@ -9,11 +9,15 @@ mod folder;
 mod init;
 mod journal;
 mod locks;
+mod nats;
+mod postgres;
 mod projection;
 mod rebuild;
 mod services;
+mod stores;
 mod token;
 mod up;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -36,6 +40,8 @@ fn main() -> ExitCode {
             Subcommand::Init(args) => init::init(&args),
             Subcommand::Token(args) => token::token(args.action),
             Subcommand::Rebuild(args) => rebuild::rebuild(args).await,
+            Subcommand::Nats(action) => nats::nats(action).await,
+            Subcommand::Postgres(action) => postgres::postgres(action).await,
             Subcommand::Version => journal::print(format_args!("postkey {}", env!("CARGO_PKG_VERSION"))),
         }
     });

@@ -7,15 +7,14 @@ use std::{fs, io};
 use clap::Args;
 use domain::Position;
 use indicatif::{ProgressBar, ProgressStyle};
-use postkey_projection::read_model::{ReadModelError, SqliteReadModel};
 use postkey_projection::{RebuildError, RebuildReport};
 
-use crate::args::{KeyArgs, SqliteUrl};
+use crate::args::{KeyArgs, LogArgs, NatsArgs};
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::journal::print;
 use crate::locks;
-use crate::services::Stores;
+use crate::stores::{Lack, LogUrl, ReadModelHandle, StoreUrl, Stores};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -23,6 +22,9 @@ Examples:
   postkey rebuild --data /var/lib/postkey
   postkey rebuild --log sqlite:DIR/log.db --read-model sqlite:DIR/read-model.db --keys sqlite:DIR/keys.db \\
     --keyring-file DIR/keyring
+  postkey rebuild --log nats://n1:4222 --read-model postgres://postkey_projector@db/postkey \\
+    --read-model-password-file FILE --keys postgres://postkey_keys@db/postkey_keys --keys-password-file FILE \\
+    --keyring-file FILE
 
 Fills a fresh set of rows from the log, compares it with the old one where both stand at the same position, and swaps.
 Until the swap the old rows are untouched. Rows that differed are named by id: somebody changed them behind our back.")]
@@ -30,41 +32,60 @@ pub struct RebuildArgs {
     /// The data folder of `postkey up`, where the stores are not named one by one
     #[arg(long, env = "POSTKEY_DATA", value_name = "DIR", default_value = "./postkey-data")]
     data: PathBuf,
-    /// The event log: sqlite:PATH
-    #[arg(long, value_name = "URL", requires_all = ["read_model", "keys", "keyring_file"])]
-    log: Option<SqliteUrl>,
-    /// The auth read model: sqlite:PATH
-    #[arg(long, value_name = "URL", requires = "log")]
-    read_model: Option<SqliteUrl>,
-    /// The key store: sqlite:PATH
-    #[arg(long, value_name = "URL", requires = "log")]
-    keys: Option<SqliteUrl>,
+    /// The event log: sqlite:PATH, or nats://HOST:PORT[,HOST:PORT…]
+    #[arg(long, env = "POSTKEY_LOG", value_name = "URL", requires_all = ["read_model", "keys", "keyring_file"], hide_env_values = true)]
+    log: Option<LogUrl>,
+    #[command(flatten)]
+    nats: NatsArgs,
+    /// The auth read model: sqlite:PATH, or postgres://ROLE@HOST:PORT/DATABASE
+    #[arg(long, env = "POSTKEY_READ_MODEL", value_name = "URL", requires = "log", hide_env_values = true)]
+    read_model: Option<StoreUrl>,
+    /// The file of that role's password
+    #[arg(long, env = "POSTKEY_READ_MODEL_PASSWORD_FILE", value_name = "FILE")]
+    read_model_password_file: Option<PathBuf>,
+    /// The key store: sqlite:PATH, or postgres://ROLE@HOST:PORT/DATABASE
+    #[arg(long, env = "POSTKEY_KEYS", value_name = "URL", requires = "log", hide_env_values = true)]
+    keys: Option<StoreUrl>,
+    /// The file of that role's password
+    #[arg(long, env = "POSTKEY_KEYS_PASSWORD_FILE", value_name = "FILE")]
+    keys_password_file: Option<PathBuf>,
     /// The keyring file
-    #[arg(long, value_name = "FILE", requires = "log")]
+    #[arg(long, env = "POSTKEY_KEYRING_FILE", value_name = "FILE", requires = "log")]
     keyring_file: Option<PathBuf>,
 }
 
 pub async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
-    let (log, read_model, keys, keyring_file) = match (args.log, args.read_model, args.keys, args.keyring_file) {
-        (Some(log), Some(read_model), Some(keys), Some(keyring)) => (log, read_model, keys, keyring),
+    let (log, read_model, keys) = match (args.log, args.read_model, args.keys, args.keyring_file) {
+        (Some(log), Some(read_model), Some(keys), Some(keyring_file)) => {
+            let keys = KeyArgs { keys, keys_password_file: args.keys_password_file, keyring_file };
+            let read_model = read_model.with_password_file(args.read_model_password_file.as_deref())?;
+            (LogArgs { log, nats: args.nats }, read_model, keys)
+        }
         _ => {
             let folder = Folder::new(args.data);
-            (folder.log(), folder.read_model(), folder.keys(), folder.keyring())
+            (LogArgs::of(folder.log()), folder.read_model(), KeyArgs::of(folder.keys(), folder.keyring()))
         }
     };
-    if !log.path().exists() {
-        let path = log.path().display();
-        return Err(Failure::usage(format!("{path}: there is no log to rebuild from: --data names the data folder")));
+    let nothing = || {
+        let shown = log.log.shown();
+        Failure::usage(format!("{shown}: there is no log to rebuild from: --data names the data folder"))
+    };
+    if log.log.file().is_some_and(|file| !file.path().exists()) {
+        return Err(nothing());
     }
-    let _lock = locks::take(read_model.folder(), "projection.lock")?;
-    let stores = Stores::open_to_read(&log, &KeyArgs { keys, keyring_file }).await?;
-    let outcome = match rows_anew(&stores, read_model.path()).await {
-        Err(Unable::Damaged(what)) => {
-            let aside = set_aside(read_model.path())?;
+    let file = match &read_model {
+        StoreUrl::Sqlite(file) => Some(file),
+        StoreUrl::Postgres(_) => None,
+    };
+    let _lock = file.map(|file| locks::take(file.folder(), "projection.lock")).transpose()?;
+    let stores = Stores::open_to_read(&log, &keys).await.map_err(Lack::into_failure)?.ok_or_else(nothing)?;
+    let outcome = match (rows_anew(&stores, &read_model).await, file) {
+        (Err(Unable::Damaged(what)), Some(file)) => {
+            let aside = set_aside(file.path())?;
             print(format_args!("the old rows can't be read ({what}); they are kept as {}", aside.display()))?;
-            rows_anew(&stores, read_model.path()).await
+            rows_anew(&stores, &read_model).await
         }
-        outcome => outcome,
+        (outcome, _) => outcome,
     };
     stores.close().await;
     match outcome {
@@ -81,12 +102,11 @@ enum Unable {
     Failed(Failure),
 }
 
-async fn rows_anew(stores: &Stores, path: &Path) -> Result<RebuildReport, Unable> {
-    let opened = SqliteReadModel::open(path).await.map_err(|error| match error {
-        ReadModelError::Damaged(what) => Unable::Damaged(what),
-        other => Unable::Failed(other.into()),
-    });
-    let model = Arc::new(opened?);
+async fn rows_anew(stores: &Stores, url: &StoreUrl) -> Result<RebuildReport, Unable> {
+    let model = ReadModelHandle::open(url).await.map_err(|lack| match lack {
+        Lack::Damaged(what) => Unable::Damaged(what),
+        lack => Unable::Failed(lack.into_failure()),
+    })?;
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {per_sec}, {eta} left") {
         bar.set_style(style);
@@ -96,7 +116,8 @@ async fn rows_anew(stores: &Stores, path: &Path) -> Result<RebuildReport, Unable
         bar.set_position(at.get());
     };
     let (log, vault) = (Arc::clone(&stores.log), stores.vault.clone());
-    let rebuilt = postkey_projection::rebuild(log, vault, model.clone(), model.clone(), step).await;
+    let ports = model.ports();
+    let rebuilt = postkey_projection::rebuild(log, vault, ports.writer, ports.generations, step).await;
     bar.finish_and_clear();
     model.close().await;
     rebuilt.map_err(|error| match error {

@@ -8,13 +8,14 @@ use credential::Policy;
 use postkey_http::{Health, PositionClient, Role, listen};
 use serde_json::json;
 
-use crate::args::{KeyArgs, UpArgs};
+use crate::args::{KeyArgs, LogArgs, UpArgs};
 use crate::demo;
 use crate::failure::Failure;
 use crate::folder::{Folder, read_token, replace};
 use crate::journal::print;
 use crate::locks;
-use crate::services::{Stores, open_clients, open_read_model, start_hasher, stop_on_signal};
+use crate::services::{Edge, open_clients, start_hasher, stop_on_signal};
+use crate::stores::{Lack, ReadModelHandle, Stores};
 
 pub async fn up(args: UpArgs) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
@@ -23,9 +24,9 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
     let _locks = (locks::take(folder.path(), "command.lock")?, locks::take(folder.path(), "projection.lock")?);
     forget_endpoints(&folder)?;
     folder.make_keys(&Role::ALL)?;
-    let keys = KeyArgs { keys: folder.keys(), keyring_file: folder.keyring() };
-    let stores = Stores::open_to_write(&folder.log(), &keys, Some(&folder.read_model())).await?;
-    let model = open_read_model(&folder.read_model()).await?;
+    let (log, keys) = (LogArgs::of(folder.log()), KeyArgs::of(folder.keys(), folder.keyring()));
+    let stores = Stores::open_to_write(&log, &keys, Some(&folder.read_model())).await.map_err(Lack::into_failure)?;
+    let model = ReadModelHandle::open(&folder.read_model()).await.map_err(Lack::into_failure)?;
     let hasher = start_hasher()?;
 
     let insecure = args.insecure.insecure_listen;
@@ -37,10 +38,12 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
     let (command_health, projection_health) = (Health::new(), Health::new());
     let clients = open_clients(&folder.clients(), &projection_health, &stop)?;
     let bound = args.freshness.freshness_bound;
-    let projection = stores.projection(&model, clients, Arc::clone(&hasher), projection_health, bound);
+    let edge = Edge { clients, hasher: Arc::clone(&hasher), health: projection_health };
+    let projection = stores.projection(&model, edge, bound, &stop);
     let clients = open_clients(&folder.clients(), &command_health, &stop)?;
     let client = PositionClient::new(&[&projection_url], &read_token(&folder.token(Role::Service))?)?;
-    let command = stores.command(Policy::of(args.policy.policy), clients, hasher, command_health, client);
+    let edge = Edge { clients, hasher, health: command_health };
+    let command = stores.command(Policy::of(args.policy.policy), edge, client, &stop);
     let running = async {
         tokio::try_join!(
             async { Ok::<_, Failure>(postkey_projection::run(projection, projection_listener, stop.clone()).await?) },

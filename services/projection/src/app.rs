@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::{get, post};
 use credential::Hasher;
+use domain::Position;
 use event_log::EventLog;
 use keys::Vault;
 use postkey_http::{Clients, Entropy, Health, health_routes, serve};
@@ -34,6 +35,8 @@ pub struct Parts {
     pub lookups: Arc<dyn Lookups>,
     /// Where panels look.
     pub queries: Arc<dyn Queries>,
+    /// Where it is told, as it goes, how far lookups see the log; none where nobody wants to hear it.
+    pub applied: Option<watch::Sender<Position>>,
     /// Who may ask what.
     pub clients: Arc<Clients>,
     /// The threads that verify passwords.
@@ -83,6 +86,9 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
     let queries = Arc::new(Watched::new(parts.queries, rows_health));
     let projector = Follower::new(Arc::clone(&parts.log), parts.vault, parts.writer, parts.leadership);
     let progress = projector.progress();
+    if let Some(applied) = parts.applied {
+        tokio::spawn(tell(progress.clone(), applied));
+    }
     let heads = Heads::new(Arc::clone(&parts.log));
     let log_id = parts.log.id();
     let freshness = Freshness::new(parts.log, heads.clone(), lookups, progress.clone(), parts.freshness_bound);
@@ -104,6 +110,14 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
         tracing::error!("the projector panicked");
     }
     Ok(served?)
+}
+
+/// Tells each position that lookups see, until the projector is gone.
+async fn tell(mut progress: watch::Receiver<Progress>, applied: watch::Sender<Position>) {
+    while progress.changed().await.is_ok() {
+        let position = progress.borrow_and_update().position;
+        applied.send_if_modified(|told| std::mem::replace(told, position) != position);
+    }
 }
 
 fn routes() -> Router<App> {

@@ -1,0 +1,104 @@
+//! `postkey nats`: what an administrator does about the stream, with a credential that no service has.
+
+use clap::{Args, Subcommand};
+use event_log::{JetStreamError, JetStreamStore, StreamReport};
+use postkey_http::uuid_v4;
+use wire::LogId;
+
+use crate::args::LogArgs;
+use crate::edges::SystemEntropy;
+use crate::failure::Failure;
+use crate::journal::print;
+use crate::stores::LogUrl;
+
+#[derive(Subcommand, Debug)]
+pub enum NatsAction {
+    /// Make the stream, and the consumers that projections follow by; what is there already stays
+    Setup(SetupArgs),
+    /// Say what the stream is, and what about it is not as it must be
+    Show(ShowArgs),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  postkey nats setup --log tls://n1:4222,n2:4222,n3:4222 --nats-credentials admin.nk --nats-ca ca.pem \\
+    --nats-replicas 3 --consumer projection-1 --consumer projection-2
+
+Takes the administrator's credential; keep it offline otherwise. Where services may make streams themselves, as on a
+NATS server without accounts, the command service does it and nobody needs this.")]
+pub struct SetupArgs {
+    #[command(flatten)]
+    log: LogArgs,
+    /// A durable consumer to make, one for each projection service (its --nats-consumer); may be repeated
+    #[arg(long, value_name = "NAME")]
+    consumer: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  postkey nats show --log nats://n1:4222
+
+Exit code 1 where something is not as it must be.")]
+pub struct ShowArgs {
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+pub async fn nats(action: NatsAction) -> Result<(), Failure> {
+    match action {
+        NatsAction::Setup(args) => setup(&args).await,
+        NatsAction::Show(args) => show(&args).await,
+    }
+}
+
+async fn setup(args: &SetupArgs) -> Result<(), Failure> {
+    let config = args.log.nats.config(servers(&args.log)?);
+    let store = match JetStreamStore::open(&config).await {
+        Err(JetStreamError::Missing) => {
+            let replicas = match args.log.nats.nats_replicas {
+                Some(replicas) => replicas,
+                None => JetStreamStore::sensible_replicas(&config).await?,
+            };
+            JetStreamStore::create(&config, LogId::new(uuid_v4(&SystemEntropy)), replicas).await?
+        }
+        opened => opened?,
+    };
+    store.make_consumers(&args.consumer).await?;
+    say(&store.report().await?)?;
+    for name in &args.consumer {
+        print(format_args!("consumer  {name}"))?;
+    }
+    Ok(())
+}
+
+async fn show(args: &ShowArgs) -> Result<(), Failure> {
+    let store = JetStreamStore::open(&args.log.nats.config(servers(&args.log)?)).await?;
+    let report = store.report().await?;
+    say(&report)?;
+    if report.drift.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::failed(
+            "the stream's settings are not as they must be; set them back, or go on in a copy of the log",
+        ))
+    }
+}
+
+fn servers(log: &LogArgs) -> Result<&[String], Failure> {
+    match &log.log {
+        LogUrl::Nats(servers) => Ok(servers),
+        LogUrl::Sqlite(_) => Err(Failure::usage("a log in a file has no stream: --log nats://HOST:PORT")),
+    }
+}
+
+fn say(report: &StreamReport) -> Result<(), Failure> {
+    print(format_args!("log       {}", report.log))?;
+    print(format_args!("replicas  {} ({})", report.replicas, report.servers.join(", ")))?;
+    print(format_args!("head      {}", report.head))?;
+    for drift in &report.drift {
+        print(format_args!("drift     {drift}"))?;
+    }
+    Ok(())
+}

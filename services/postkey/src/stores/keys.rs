@@ -1,0 +1,58 @@
+//! The key store, in whichever database it lies.
+
+use std::sync::Arc;
+
+use keys::{KeyStore, PostgresKeyStore, SqliteKeyStore};
+
+use super::url::StoreUrl;
+use super::{Lack, Waiting};
+use crate::args::KeyArgs;
+use crate::failure::Failure;
+
+/// An open key store.
+pub enum KeyHandle {
+    /// A file.
+    Sqlite(Arc<SqliteKeyStore>),
+    /// A database.
+    Postgres(Arc<PostgresKeyStore>),
+}
+
+impl KeyHandle {
+    /// Opens it; a file that is not there is made where `create` says so.
+    pub async fn open(args: &KeyArgs, create: bool) -> Result<Self, Lack> {
+        match args.url()? {
+            StoreUrl::Sqlite(file) => Ok(Self::Sqlite(Arc::new(SqliteKeyStore::open(file.path(), create).await?))),
+            StoreUrl::Postgres(location) => match PostgresKeyStore::open(&location).await {
+                Ok(store) => Ok(Self::Postgres(Arc::new(store))),
+                Err(error) => Err(Waiting(error.to_string()).into()),
+            },
+        }
+    }
+
+    /// Refuses where the log has keys, and their file is gone.
+    pub fn must_be_there(url: &StoreUrl) -> Result<(), Failure> {
+        match url {
+            StoreUrl::Sqlite(file) if !file.path().exists() => {
+                let path = file.path().display();
+                Err(Failure::failed(format!("{path} is missing: restore the key store that belongs to the log")))
+            }
+            StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// The store itself.
+    pub fn store(&self) -> Arc<dyn KeyStore> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as Arc<dyn KeyStore>,
+            Self::Postgres(store) => Arc::clone(store) as Arc<dyn KeyStore>,
+        }
+    }
+
+    /// Whether no key was ever stored, nor destroyed.
+    pub async fn is_empty(&self) -> Result<bool, Lack> {
+        match self {
+            Self::Sqlite(store) => Ok(store.is_empty().await?),
+            Self::Postgres(store) => store.is_empty().await.map_err(|error| Waiting(error.to_string()).into()),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The services as processes of their own: over shared SQLite files, or over NATS JetStream and PostgreSQL.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+
+use servers::{Nats, NatsCluster, Postgres};
+
+use crate::binary::postkey;
+use crate::folder::Folder;
+use crate::running::{Running, run};
+use crate::stack::{Stack, listening, new_token, tokens};
+
+/// What services of their own stand on, and whom they know.
+#[derive(Clone, Debug)]
+pub struct Separate {
+    data: PathBuf,
+    outputs: PathBuf,
+    tokens: HashMap<&'static str, String>,
+    stores: Stores,
+}
+
+/// Where log, keys and read model are, as arguments.
+#[derive(Clone, Debug)]
+struct Stores {
+    log: Vec<String>,
+    keys: Vec<String>,
+    read_model: Vec<String>,
+}
+
+impl Separate {
+    /// Over SQLite files in the folder. Makes the folder, and a token for every role.
+    pub async fn init(folder: &Folder) -> Self {
+        let sqlite = |name| format!("sqlite:{}", folder.data().join(name).display());
+        let stores = Stores {
+            log: vec!["--log".to_owned(), sqlite("log.db")],
+            keys: vec!["--keys".to_owned(), sqlite("keys.db")],
+            read_model: vec!["--read-model".to_owned(), sqlite("read-model.db")],
+        };
+        Self::over(folder, stores).await
+    }
+
+    /// Over an account of its own on a NATS server, and databases of its own on a PostgreSQL server, which all tests of a
+    /// process share.
+    pub async fn on_servers(folder: &Folder) -> Self {
+        let nats = Nats::shared();
+        Self::at(folder, &nats.account(), &nats.monitor_url(), Postgres::shared()).await
+    }
+
+    /// The same with three NATS servers, each of which holds the log.
+    pub async fn on_cluster(folder: &Folder) -> Self {
+        let nats = NatsCluster::shared();
+        Self::at(folder, &nats.account(), &nats.monitor_urls(), Postgres::shared()).await
+    }
+
+    /// At this URL of NATS, with databases of its own on this PostgreSQL server.
+    pub async fn at(folder: &Folder, nats: &str, monitors: &str, postgres: &Postgres) -> Self {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let stores = Stores {
+            log: words(&["--log", nats, "--nats-monitor", monitors]),
+            keys: words(&["--keys", &postgres.database()]),
+            read_model: words(&["--read-model", &postgres.database()]),
+        };
+        Self::over(folder, stores).await
+    }
+
+    async fn over(folder: &Folder, stores: Stores) -> Self {
+        run(postkey(["init", folder.data().to_str().unwrap()])).await.worked();
+        let mut made = tokens(&folder.data());
+        for role in ["operator", "panel", "webmail", "auditor"] {
+            let customer = (role == "panel").then_some("*");
+            made.insert(role, new_token(folder, role, role, customer).await);
+        }
+        Self { data: folder.data(), outputs: folder.beside("."), tokens: made, stores }
+    }
+
+    /// The same with further arguments about the log.
+    #[must_use]
+    pub fn with_log_arguments(mut self, arguments: &[&str]) -> Self {
+        self.stores.log.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Starts both, the projection service first: it waits for the log.
+    pub async fn start(&self) -> Stack {
+        let stack = self.start_unready().await;
+        stack.ready().await;
+        stack
+    }
+
+    /// The same once both listen, ready or not.
+    pub async fn start_unready(&self) -> Stack {
+        let mut projection = self.projection("127.0.0.1:0");
+        let projection_url = listening(&mut projection).await;
+        let mut command = self.command(&projection_url);
+        let command_url = listening(&mut command).await;
+        self.stack(vec![command, projection], &command_url, &projection_url)
+    }
+
+    /// Starts both, the command service first: it makes the log, and waits for the projection.
+    pub async fn start_command_first(&self) -> Stack {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = self.command(&format!("http://{free}"));
+        let command_url = listening(&mut command).await;
+        let mut projection = self.projection(&free.to_string());
+        let projection_url = listening(&mut projection).await;
+        let stack = self.stack(vec![command, projection], &command_url, &projection_url);
+        stack.ready().await;
+        stack
+    }
+
+    /// These processes, and the tokens to speak to them.
+    pub fn stack(&self, processes: Vec<Running>, command: &str, projection: &str) -> Stack {
+        Stack::of(processes, command, projection, self.tokens.clone())
+    }
+
+    /// Starts the command service, which asks the projections there (several with commas between).
+    pub fn command(&self, projections: &str) -> Running {
+        let mut command = postkey(["command", "--listen", "127.0.0.1:0", "--projection-url", projections]);
+        self.stores(&mut command);
+        command.arg("--token-file").arg(self.data.join("tokens/service.token"));
+        Running::start(command, &self.outputs)
+    }
+
+    /// Starts the projection service there.
+    pub fn projection(&self, listen: &str) -> Running {
+        let mut command = postkey(["projection", "--listen", listen]);
+        self.stores(&mut command);
+        command.args(&self.stores.read_model);
+        Running::start(command, &self.outputs)
+    }
+
+    /// A call of `postkey rebuild` on the same stores.
+    pub fn rebuild(&self) -> Command {
+        let mut command = postkey(["rebuild"]);
+        command.args(&self.stores.log).args(&self.stores.keys).args(&self.stores.read_model);
+        command.arg("--keyring-file").arg(self.data.join("keyring"));
+        command
+    }
+
+    fn stores(&self, command: &mut Command) {
+        command.args(&self.stores.log).args(&self.stores.keys);
+        command.arg("--keyring-file").arg(self.data.join("keyring"));
+        command.arg("--clients-file").arg(self.data.join("clients.json"));
+    }
+}
