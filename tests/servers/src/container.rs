@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use crate::home;
+use crate::until::until;
 
 /// The label of our containers. Its value is the folder of the process that started them.
 pub(crate) const LABEL: &str = "postkey.test.servers";
@@ -91,8 +92,11 @@ impl Container {
         let _ = output(Command::new("docker").args(["rm", "--force", "--volumes", &self.0]));
     }
 
-    /// What a command in it prints.
+    /// What a command in it prints. As with a process that stands still, a paused one's answer comes when it goes on.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        // Docker refuses to run a command in a paused container.
+        let awake = until(|| (!self.is("{{.State.Paused}}")).then_some(()));
+        assert!(awake.is_some(), "it is paused");
         let mut command = Command::new("docker");
         command.args(["exec", &self.0]).args(arguments);
         output(&mut command)
