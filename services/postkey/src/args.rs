@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use credential::Profile;
-
 use event_log::NatsConfig;
 
 use crate::failure::Failure;
+use crate::healthy::HealthyArgs;
 use crate::init::InitArgs;
 use crate::journal::JournalArgs;
 use crate::nats::NatsAction;
@@ -62,6 +62,8 @@ pub enum Subcommand {
     /// Make or migrate the databases of PostgreSQL
     #[command(subcommand)]
     Postgres(PostgresAction),
+    /// Ask a service whether it is well, for health checks
+    Healthy(HealthyArgs),
     /// Print the version
     Version,
 }

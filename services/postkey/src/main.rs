@@ -6,6 +6,7 @@ mod demo;
 mod edges;
 mod failure;
 mod folder;
+mod healthy;
 mod init;
 mod journal;
 mod locks;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
             Subcommand::Rebuild(args) => rebuild::rebuild(args).await,
             Subcommand::Nats(action) => nats::nats(action).await,
             Subcommand::Postgres(action) => postgres::postgres(action).await,
+            Subcommand::Healthy(args) => healthy::healthy(args).await,
             Subcommand::Version => journal::print(format_args!("postkey {}", env!("CARGO_PKG_VERSION"))),
         }
     });
