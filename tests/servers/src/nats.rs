@@ -189,7 +189,9 @@ impl Nats {
         let mut ended = false;
         let ready = until(|| {
             ended = !self.server.runs();
-            let ready = greets(self.seat.port) && (!alone || self.healthy());
+            // A configuration of the options' own may want TLS first, where nobody is greeted.
+            let listens = if self.configured { is_open(self.seat.port) } else { greets(self.seat.port) };
+            let ready = listens && (!alone || self.healthy());
             (ready || ended).then_some(())
         });
         assert!(ready.is_some() && !ended, "nats-server is not ready:\n{}", self.log());
@@ -208,6 +210,11 @@ pub(crate) fn next_account(given: &AtomicUsize) -> String {
     let n = given.fetch_add(1, Ordering::Relaxed);
     assert!(n < ACCOUNTS, "all {ACCOUNTS} accounts of this server were given");
     format!("a{n}")
+}
+
+/// Whether somebody listens there.
+fn is_open(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// Whether a client is greeted as NATS does it: by a line that begins with `INFO`.
