@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Makes what is missing of infra/secrets/ and of infra/.env, and overwrites nothing: keys and certificates of the NATS
+# cluster, passwords of PostgreSQL, postkey's keyring and clients file; and tokens for clients in DATA (the first
+# argument), for whoever walks through the README. Needs openssl, coreutils, and the image postkey:local.
+#
+# Containers run as the person who makes these files, so that they can read them, and nobody else can. Where that is
+# root they run as 65532, and the files are given to it.
+#
+#   infra/secrets/nats/        what nats/identities.sh makes; take ca/, admin/ and system/ elsewhere once all runs
+#   infra/secrets/postgres/    superuser, owner, projector, webmail, keys: a password each
+#   infra/secrets/postkey/     what `postkey init` makes: back up keyring, apart from the databases
+#   DATA/tokens/               panel, webmail, operator, auditor: a bearer token each
+set -euo pipefail
+umask 077
+data=$(realpath -m "${1:?usage: secrets.sh DATA}")
+cd "$(dirname "$0")"
+
+owner=$(id -u):$(id -g)
+if [ "$(id -u)" = 0 ]; then owner=65532:65532; fi
+# Docker Compose reads it, also when a person calls it by hand.
+[ -e .env ] || printf 'COMPOSE_PROJECT_NAME=postkey\nOWNER=%s\n' "$owner" > .env
+
+give() {
+  if [ "$(id -u)" = 0 ]; then chown -R "$owner" secrets; fi
+}
+postkey() {
+  docker run --rm --network none --user "$owner" --volume "$PWD/secrets/postkey:/secrets" postkey:local "$@"
+}
+
+mkdir -p secrets secrets/nats secrets/postgres secrets/postkey
+nats/identities.sh secrets/nats
+for role in superuser owner projector webmail keys; do
+  [ -e "secrets/postgres/$role" ] || { openssl rand -hex 24 > "secrets/postgres/$role.new" && mv "secrets/postgres/$role"{.new,}; }
+done
+give
+[ -e secrets/postkey/clients.json ] || postkey init /secrets > /dev/null
+
+mkdir -p "$data/tokens"
+for role in panel webmail operator auditor; do
+  [ -s "$data/tokens/$role.token" ] && continue
+  customer=()
+  if [ $role = panel ]; then customer=(--customer '*'); fi
+  # One that was made for another folder, or that no answer came of, is worth nothing any more.
+  postkey token revoke $role --clients-file /secrets/clients.json > /dev/null 2>&1 || true
+  postkey token new --role $role --name $role "${customer[@]}" --clients-file /secrets/clients.json > "$data/tokens/$role.new"
+  mv "$data/tokens/$role"{.new,.token}
+done

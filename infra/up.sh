@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Brings up the whole of postkey on this machine from nothing, and waits until all of it is well. What is there already
+# stays: run it again after a change, or to see whether all is well. The first argument is the folder for tokens and
+# endpoints (default ./postkey-data).
+set -euo pipefail
+data=$(realpath -m "${1:-./postkey-data}")
+cd "$(dirname "$0")"
+. ./compose.sh
+WITHIN=240 # seconds until all is well
+
+if [ -e "$data/keyring" ]; then
+  echo "up.sh: $data is the folder of a postkey of its own (make run): name another one, as in: make up DATA=./cluster" >&2
+  exit 1
+fi
+docker info > /dev/null 2>&1 || { echo "up.sh: no Docker daemon answers: start it, or join its group" >&2; exit 1; }
+
+echo "images      building postkey:local; the first time takes some minutes"
+images/postkey/build.sh
+for image in nats:2.15.1 postgres:18; do
+  docker image inspect "$image" > /dev/null 2>&1 && continue
+  # Where no registry can be reached, stand-ins are built under the same tags.
+  docker pull --quiet "$image" > /dev/null 2>&1 || { echo "images      $image can't be pulled: building stand-ins"; images/build.sh; }
+done
+./secrets.sh "$data"
+
+echo "containers  starting"
+compose up --detach --remove-orphans
+services=$(compose config --services | grep -v '^setup-\|^data-folders$')
+deadline=$((SECONDS + WITHIN))
+for service in $services; do
+  container=$(compose ps --quiet "$service")
+  until [ "$(docker inspect --format '{{.State.Health.Status}}' "$container")" = healthy ]; do
+    if [ $SECONDS -ge $deadline ]; then
+      echo "up.sh: $service is not well after $WITHIN seconds. Its last check, and its last words:" >&2
+      docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' "$container" | tail -n 1 >&2
+      docker logs --tail 20 "$container" >&2
+      exit 1
+    fi
+    sleep 1
+  done
+  echo "well        $service"
+done
+
+printf '{"command":"%s","projection":"%s"}' http://127.0.0.1:8081 http://127.0.0.1:8082 > "$data/endpoints.json"
+cat << END
+command     http://127.0.0.1:8081 and http://127.0.0.1:8083
+projection  http://127.0.0.1:8082 and http://127.0.0.1:8084
+tokens      $data/tokens
+secrets     $PWD/secrets
+END
