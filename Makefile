@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DATA ?= ./postkey-data
 
-.PHONY: help run test lint
+.PHONY: help run test lint up down
 
 help: ## This help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,3 +18,9 @@ test: ## Build everything and run every test: crates, journeys, bad input, fault
 lint: ## Check the format, and clippy with warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+
+up: ## Bring up the whole cluster by Docker Compose; tokens and endpoints go to $(DATA)
+	@infra/up.sh $(DATA)
+
+down: ## Stop it; VOLUMES=1 removes its data too, for good
+	@VOLUMES=$(VOLUMES) infra/down.sh $(DATA)

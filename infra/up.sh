@@ -16,11 +16,7 @@ docker info > /dev/null 2>&1 || { echo "up.sh: no Docker daemon answers: start i
 
 echo "images      building postkey:local; the first time takes some minutes"
 images/postkey/build.sh
-for image in nats:2.15.1 postgres:18; do
-  docker image inspect "$image" > /dev/null 2>&1 && continue
-  # Where no registry can be reached, stand-ins are built under the same tags.
-  docker pull --quiet "$image" > /dev/null 2>&1 || { echo "images      $image can't be pulled: building stand-ins"; images/build.sh; }
-done
+images/build.sh | sed "s/^/images      /"
 ./secrets.sh "$data"
 
 echo "containers  starting"

@@ -68,6 +68,14 @@ for argument in "$@"; do
     case "$argument" in --help | --version | -\? | -V | --describe-config | -C) exec "$@" ;; esac
 done
 
+# As root, if this is root: a secret's file may be open to nobody else.
+from_file POSTGRES_USER postgres
+from_file POSTGRES_PASSWORD ''
+from_file POSTGRES_DB "$POSTGRES_USER"
+from_file POSTGRES_INITDB_ARGS ''
+: "${POSTGRES_HOST_AUTH_METHOD:=scram-sha-256}"
+export POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB POSTGRES_INITDB_ARGS POSTGRES_HOST_AUTH_METHOD
+
 if [ "$(id -u)" = 0 ]; then
     mkdir -p "$PGDATA"
     chown -R postgres:postgres /var/lib/postgresql "$PGDATA" /run/postgresql
@@ -75,16 +83,8 @@ if [ "$(id -u)" = 0 ]; then
     exec su -- postgres "$0" "$@"
 fi
 
-from_file POSTGRES_USER postgres
-from_file POSTGRES_PASSWORD ''
-from_file POSTGRES_DB "$POSTGRES_USER"
-from_file POSTGRES_INITDB_ARGS ''
-: "${POSTGRES_HOST_AUTH_METHOD:=scram-sha-256}"
-
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     make_data_folder
-    # Scripts may ask for them.
-    export POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB
     [ -z "$POSTGRES_PASSWORD" ] || export PGPASSWORD="$POSTGRES_PASSWORD"
     shift
     quoted=
