@@ -37,11 +37,12 @@ give
 
 mkdir -p "$data/tokens"
 for role in panel webmail operator auditor; do
-  [ -s "$data/tokens/$role.token" ] && continue
+  token=$data/tokens/$role.token
+  # One that these services don't know is from before the secrets were made anew.
+  if [ -s "$token" ] && grep -q "$(tr -d '\n' < "$token" | sha256sum | cut -d ' ' -f 1)" secrets/postkey/clients.json; then continue; fi
   customer=()
   if [ $role = panel ]; then customer=(--customer '*'); fi
-  # One that was made for another folder, or that no answer came of, is worth nothing any more.
-  postkey token revoke $role --clients-file /secrets/clients.json > /dev/null 2>&1 || true
-  postkey token new --role $role --name $role "${customer[@]}" --clients-file /secrets/clients.json > "$data/tokens/$role.new"
-  mv "$data/tokens/$role"{.new,.token}
+  postkey token revoke $role --clients-file /secrets/clients.json > /dev/null
+  postkey token new --role $role --name $role "${customer[@]}" --clients-file /secrets/clients.json > "$token.new"
+  mv "$token.new" "$token"
 done

@@ -14,7 +14,7 @@ async fn help_teaches_by_example() {
     for word in ["up", "command", "projection", "init", "token", "rebuild", "Examples:"] {
         assert!(help.stdout.contains(word), "{word}: {}", help.stdout);
     }
-    for command in ["up", "command", "projection", "init", "token", "rebuild"] {
+    for command in ["up", "command", "projection", "init", "token", "rebuild", "healthy"] {
         let help = typed([command, "--help"]).await.worked();
         assert!(help.stdout.contains("Usage: postkey"), "{}", help.stdout);
     }

@@ -1,7 +1,7 @@
 //! Whether the services are well, as a load balancer and an operator ask.
 
 use serde_json::Value;
-use stage::{Folder, Running, Scene, Separate, listening, until};
+use stage::{Finished, Folder, Running, Scene, Separate, listening, postkey, run, until};
 
 #[tokio::test]
 async fn services_that_are_well_say_so_to_anybody() {
@@ -43,4 +43,39 @@ async fn a_command_service_that_misses_its_projection_is_yellow_and_still_ready(
         (health["status"] == "yellow").then_some(())
     })
     .await;
+}
+
+/// What a health check without a shell or curl runs.
+async fn healthy(url: &str) -> Finished {
+    run(postkey(["healthy", url])).await
+}
+
+#[tokio::test]
+async fn a_health_check_needs_nothing_but_the_binary() {
+    let folder = Folder::new();
+    let separate = Separate::init(&folder).await;
+    let mut projection = separate.projection("127.0.0.1:0");
+    let url = listening(&mut projection).await;
+    let red = healthy(&url).await.failed_in_one_line();
+    assert!(red.contains("/readyz answers 503") && red.contains("log.db"), "it says why: {red}");
+    healthy(&format!("{url}/healthz")).await.worked();
+
+    let mut command = separate.command(&url);
+    listening(&mut command).await;
+    until("the check is green", async || (healthy(&url).await.code == Some(0)).then_some(())).await;
+    let well = healthy(&url).await.worked();
+    assert_eq!(well.stdout, format!("{url}/readyz is well\n"));
+
+    command.stop().await;
+    projection.stop().await;
+    let gone = healthy(&url).await.failed_in_one_line();
+    assert!(gone.ends_with("can't be reached"), "{gone}");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = healthy(&format!("http://{}", silent.local_addr().unwrap())).await.failed_in_one_line();
+    assert!(silent.ends_with("does not answer within 2 seconds"), "{silent}");
+    for wrong in ["https://127.0.0.1:1", "http://user:secret@127.0.0.1:1", "127.0.0.1:8081", "nonsense"] {
+        let finished = healthy(wrong).await;
+        assert_eq!(finished.code, Some(2), "{finished:#?}");
+        assert!(!finished.stderr.contains("secret"), "{finished:#?}");
+    }
 }
