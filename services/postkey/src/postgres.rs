@@ -1,9 +1,10 @@
 //! `postkey postgres`: what the owner of the databases does, with a role that no service has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use keys::PostgresKeyStore;
+use postkey_postgres::Location;
 use postkey_projection::read_model::PostgresReadModel;
 
 use crate::failure::Failure;
@@ -20,7 +21,7 @@ pub enum PostgresAction {
 #[command(after_help = "\
 Example, as the role that owns both databases:
   postkey postgres setup --read-model postgres://postkey_owner@db/postkey --keys postgres://postkey_owner@db/postkey_keys \\
-    --password-file FILE
+    --read-model-password-file FILE --keys-password-file FILE
 
 Grants go to those of the roles postkey_projector, postkey_webmail and postkey_keys that exist; everybody else loses the
 right to connect. It changes nothing that is as it should be. Where a service's own role may make tables, as that of a
@@ -38,26 +39,32 @@ pub struct SetupArgs {
     /// The key store's database
     #[arg(long, env = "POSTKEY_KEYS", value_name = "URL", hide_env_values = true)]
     keys: Option<StoreUrl>,
-    /// The file of the owner's password
-    #[arg(long, env = "POSTKEY_OWNER_PASSWORD_FILE", value_name = "FILE")]
-    password_file: Option<PathBuf>,
+    /// The file of its owner's password
+    #[arg(long, env = "POSTKEY_READ_MODEL_PASSWORD_FILE", value_name = "FILE")]
+    read_model_password_file: Option<PathBuf>,
+    /// The file of the key store's owner's password
+    #[arg(long, env = "POSTKEY_KEYS_PASSWORD_FILE", value_name = "FILE")]
+    keys_password_file: Option<PathBuf>,
 }
 
 pub async fn postgres(action: PostgresAction) -> Result<(), Failure> {
     let PostgresAction::Setup(args) = action;
-    let location = |url: StoreUrl| match url.with_password_file(args.password_file.as_deref())? {
-        StoreUrl::Postgres(location) => Ok(location),
-        StoreUrl::Sqlite(_) => Err(Failure::usage("a file needs no setup: name postgres://ROLE@HOST:PORT/DATABASE")),
-    };
     if let Some(url) = args.read_model {
-        let location = location(url)?;
+        let location = location(url, args.read_model_password_file.as_deref())?;
         PostgresReadModel::set_up(&location).await?;
         print(format_args!("the read model is set up at {location}"))?;
     }
     if let Some(url) = args.keys {
-        let location = location(url)?;
+        let location = location(url, args.keys_password_file.as_deref())?;
         PostgresKeyStore::set_up(&location).await?;
         print(format_args!("the key store is set up at {location}"))?;
     }
     Ok(())
+}
+
+fn location(url: StoreUrl, password_file: Option<&Path>) -> Result<Box<Location>, Failure> {
+    match url.with_password_file(password_file)? {
+        StoreUrl::Postgres(location) => Ok(location),
+        StoreUrl::Sqlite(_) => Err(Failure::usage("a file needs no setup: name postgres://ROLE@HOST:PORT/DATABASE")),
+    }
 }
