@@ -50,7 +50,8 @@ fn of_code(code: &str) -> Fault {
         // undefined_table, undefined_column, undefined_function, undefined_object, invalid_schema_name
         "42P01" | "42703" | "42883" | "42704" | "3F000" => Fault::Missing,
         // lock_not_available, query_canceled (a timeout), idle_in_transaction_session_timeout
-        "55P03" | "57014" | "25P03" => Fault::Conflict,
+        // and a statement that was prepared before a migration.
+        "55P03" | "57014" | "25P03" | "0A000" | "26000" => Fault::Conflict,
         // too_many_connections
         "53300" => Fault::Away,
         _ => match code.get(..2) {
@@ -68,13 +69,14 @@ fn of_code(code: &str) -> Fault {
     }
 }
 
-/// Whether the server is gone from the other end of the connection, or will be at once: then every other connection to it
-/// is likely to be dead as well.
+/// Whether the connection is of no more use, and every other one to this server is likely not to be either: the server is
+/// gone, or the statements that were prepared are of a schema that has been migrated since.
 pub fn is_dead(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P"))
-        }
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // feature_not_supported ("cached plan must not change result type"), invalid_sql_statement_name
+            code.starts_with("08") || code.starts_with("57P") || matches!(&*code, "0A000" | "26000")
+        }),
         _ => matches!(error, sqlx::Error::Io(_)),
     }
 }

@@ -106,7 +106,7 @@ mod tests {
         let mut said = Vec::new();
         for text in [
             "postgres://ann:s3cret-w0rd@db.example:5433/postkey?sslmode=require",
-            "postgres://ann:s3cret-w0rd@/postkey?host=/run/postgresql",
+            "postgres://ann:s3cret-w0rd@localhost/postkey?host=/run/postgresql",
             "postgresql://ann:s3cret-w0rd@[::1]/postkey",
         ] {
             let location: Location = text.parse().unwrap();
