@@ -1,6 +1,6 @@
 //! The log as the services use it: one store, one identity, and every check that doesn't depend on the kind of store.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use async_stream::try_stream;
 use domain::Position;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use wire::{Entry, LogId, Stored};
 
 use crate::{Appended, Corrupt, Head, LogStore, ReadError, Scope};
@@ -19,6 +19,11 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// The pause doesn't grow beyond this, so that a store that is back is noticed.
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+
+/// How long a store is known by what it said last: one log can be put in another's place under an open store.
+const KNOWN_FOR: Duration = Duration::from_secs(1);
+/// The pause before a subject that seems to have lost entries is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 /// Why an entry was not appended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +54,8 @@ pub enum AppendError {
 /// - **Appends** are atomic and durable on return, and retried here, not by the caller. A caller acts on the five cases
 ///   of [`AppendError`] and nothing else.
 /// - **Reads** come back contiguous and in order, or stop with [`Corrupt`].
-/// - **Identity.** Before the first append, and with every head, the store is asked which log it holds.
+/// - **Identity.** Before the first append, before one that comes more than a second after the last answer to it, and
+///   with every head, the store is asked which log it holds.
 /// - **No fork.** The highest position ever seen is kept; a log that turns out to end below it was rolled back. Once
 ///   this value has found its log corrupt it appends nothing more: a restart, by an operator, is what clears that.
 /// - **Concurrency.** Share it by `Arc` among any number of tasks. Dropping a future or a stream harms nobody else; an
@@ -60,7 +66,9 @@ pub struct EventLog {
     deadline: Duration,
     /// The highest position that this process has seen in the log.
     seen: AtomicU64,
-    identified: AtomicBool,
+    /// When the store last said that it holds this log, in milliseconds after `begun`, and 1; 0 while it has not.
+    identified: AtomicU64,
+    begun: Instant,
     broken: OnceLock<Corrupt>,
 }
 
@@ -79,7 +87,8 @@ impl EventLog {
             log,
             deadline: DEADLINE,
             seen: AtomicU64::new(0),
-            identified: AtomicBool::new(false),
+            identified: AtomicU64::new(0),
+            begun: Instant::now(),
             broken: OnceLock::new(),
         }
     }
@@ -157,7 +166,7 @@ impl EventLog {
             return Err(self.broken(Corrupt::RolledBack { head: head.position, seen: floor }).into());
         }
         self.saw(head.position);
-        self.identified.store(true, Ordering::SeqCst);
+        self.identified.store(self.now(), Ordering::SeqCst);
         Ok(head)
     }
 
@@ -215,12 +224,23 @@ impl EventLog {
         }
     }
 
-    /// Makes sure, once, that the store holds this log.
+    /// Makes sure that the store holds this log, and did so lately. Of many that append, one asks again.
     async fn identify(&self) -> Result<(), ReadError> {
-        if !self.identified.load(Ordering::SeqCst) {
+        let (before, now) = (self.identified.load(Ordering::SeqCst), self.now());
+        let lately = u64::try_from(KNOWN_FOR.as_millis()).unwrap_or(u64::MAX);
+        if before != 0 && now.saturating_sub(before) < lately {
+            return Ok(());
+        }
+        let asks =
+            before == 0 || self.identified.compare_exchange(before, now, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        if asks {
             self.head(Scope::All).await?;
         }
         Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
     /// What follows `expected` in the entry's subject. An attempt of ours can only stand right there.
@@ -246,14 +266,22 @@ impl EventLog {
     /// a replicated store, and may yet come to nothing (false); or the subject has lost entries that the caller has
     /// seen, which would otherwise be a conflict for ever.
     async fn has_moved(&self, entry: &Entry, expected: Position) -> Result<bool, AppendError> {
-        match self.head(Scope::Subject(entry.subject.clone())).await {
-            Ok(head) if head.position < expected => {
-                Err(self.broken(Corrupt::RolledBack { head: head.position, seen: expected }).into())
+        let mut looked = false;
+        loop {
+            match self.head(Scope::Subject(entry.subject.clone())).await {
+                Ok(head) if head.position < expected && looked => {
+                    return Err(self.broken(Corrupt::RolledBack { head: head.position, seen: expected }).into());
+                }
+                // One that has just been replaced as the leader of a store of several may not know it yet.
+                Ok(head) if head.position < expected => {
+                    looked = true;
+                    sleep(LOOK_AGAIN).await;
+                }
+                Ok(head) => return Ok(head.position > expected),
+                Err(ReadError::Corrupt(corrupt)) => return Err(corrupt.into()),
+                // What the refusal says stands without it.
+                Err(ReadError::Unavailable(_)) => return Ok(true),
             }
-            Ok(head) => Ok(head.position > expected),
-            Err(ReadError::Corrupt(corrupt)) => Err(corrupt.into()),
-            // What the refusal says stands without it.
-            Err(ReadError::Unavailable(_)) => Ok(true),
         }
     }
 

@@ -6,23 +6,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::{
-    Auth, AuthError, Client, ConnectOptions, Event, HeaderMap, Message, Request, ServerAddr, ServerError,
+    Auth, AuthError, Client, ClientError, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, Request,
+    ServerAddr, ServerError, Subscriber,
 };
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
 use super::faults::{ApiFault, OpenError};
 
-/// How long one question may take. A publish that waits for the disk of a busy server takes most of a second.
-const WITHIN: Duration = Duration::from_secs(3);
-/// How long a first connection may take.
+/// How long one append may take. One that waits for the disk of a busy server takes most of a second.
+pub(super) const APPEND_WITHIN: Duration = Duration::from_secs(3);
+/// How long one question may take. Short, so that an append whose leader stands still is looked up, and made again with
+/// the next leader, within its deadline.
+const ASK_WITHIN: Duration = Duration::from_secs(2);
+/// How long a first connection may take in all.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long one server may take to greet: one that stands still takes connections and says nothing, and the others wait
+/// behind it.
+const GREET_WITHIN: Duration = Duration::from_secs(2);
 /// The longest pause between two attempts to connect again.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// How often a connection is tried: one that is cut off without a word is noticed after two of these.
-const PING: Duration = Duration::from_secs(2);
+/// How often a quiet connection is tried: one that is cut off without a word is given up at the third try.
+const PING: Duration = Duration::from_secs(1);
 
 /// Where a NATS cluster is, and as whom it is spoken to.
 #[derive(Clone)]
@@ -63,12 +72,21 @@ impl NatsConfig {
 
     /// The servers in words, without what their URLs may hold of secrets.
     pub fn shown(&self) -> String {
-        let shown = self.servers.iter().map(|url| match url.split_once("://") {
-            Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or(rest)),
-            None => url.rsplit('@').next().unwrap_or(url).to_owned(),
-        });
-        shown.collect::<Vec<_>>().join(",")
+        self.servers.iter().map(|url| without_login(url)).collect::<Vec<_>>().join(",")
     }
+}
+
+fn without_login(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or(rest)),
+        None => url.rsplit('@').next().unwrap_or(url).to_owned(),
+    }
+}
+
+/// The first user and password in the servers' URLs, where they stand percent-encoded.
+fn login(servers: &[ServerAddr]) -> Option<(String, String)> {
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    servers.iter().find_map(|server| Some((plain(server.username()?), plain(server.password()?))))
 }
 
 impl fmt::Debug for NatsConfig {
@@ -85,7 +103,13 @@ pub(super) struct Connection {
     /// Why there is no connection; none while there is one.
     trouble: watch::Sender<Option<String>>,
     /// What the servers have refused last: whoever asks for what it may not gets no other answer than this.
-    refusal: Arc<Mutex<Option<String>>>,
+    refusal: Arc<Mutex<Option<Refusal>>>,
+}
+
+/// What the servers have refused, and when.
+struct Refusal {
+    what: String,
+    at: Instant,
 }
 
 impl Connection {
@@ -94,11 +118,13 @@ impl Connection {
         let unreachable = |reason: String| OpenError::Unavailable { servers: config.shown(), reason };
         let trouble = watch::Sender::new(None);
         let servers: Result<Vec<ServerAddr>, _> = config.servers.iter().map(|url| url.parse()).collect();
+        let named = login(&servers.map_err(|_| OpenError::Url)?);
+        // The client logs its servers' addresses.
+        let servers: Result<Vec<ServerAddr>, _> = config.servers.iter().map(|url| without_login(url).parse()).collect();
         let servers = servers.map_err(|_| OpenError::Url)?;
-        let named = servers.iter().find_map(|server| Some((server.username()?, server.password()?)));
         let options = match &config.credentials {
             None => named.map_or_else(ConnectOptions::new, |(user, password)| {
-                ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+                ConnectOptions::with_user_and_password(user, password)
             }),
             Some(path) => {
                 // Looked at here, so that a file that can't be is said at once and in its own words.
@@ -115,12 +141,12 @@ impl Connection {
         let mut options = options
             .name("postkey")
             .custom_inbox_prefix(&config.inbox_prefix)
-            .connection_timeout(CONNECT_WITHIN)
-            .request_timeout(Some(WITHIN))
+            .connection_timeout(GREET_WITHIN)
             .ping_interval(PING)
             .ignore_discovered_servers()
             .reconnect_delay_callback(|attempts| {
-                let pause = Duration::from_millis(50).saturating_mul(u32::try_from(attempts).unwrap_or(u32::MAX));
+                let before = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+                let pause = Duration::from_millis(50).saturating_mul(before);
                 pause.min(LONGEST_PAUSE)
             })
             .event_callback(move |event| {
@@ -145,9 +171,19 @@ impl Connection {
         Ok(Self { client, api: config.api_prefix.as_str().into(), trouble, refusal })
     }
 
-    /// The client, for subscriptions and publishes.
+    /// The client, for what may wait until there is a connection.
     pub const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// A subject for answers that nobody else has.
+    pub fn new_inbox(&self) -> String {
+        self.client.new_inbox()
+    }
+
+    /// What the server that is connected to said when it was connected to.
+    pub fn server_info(&self) -> async_nats::ServerInfo {
+        self.client.server_info()
     }
 
     /// What is wrong with the connection, as it changes.
@@ -155,36 +191,69 @@ impl Connection {
         self.trouble.subscribe()
     }
 
-    /// The version of the server that is connected to.
-    pub fn version(&self) -> String {
-        self.client.server_info().version
-    }
-
-    /// Asks, and waits for one answer.
+    /// Asks, and waits for one answer, for so long.
     pub async fn request(
         &self,
         subject: String,
         headers: Option<HeaderMap>,
         payload: Bytes,
+        within: Duration,
     ) -> Result<Message, ApiFault> {
-        if self.client.connection_state() != async_nats::connection::State::Connected {
-            let why = self.trouble.borrow().clone();
-            return Err(ApiFault::NoAnswer(why.unwrap_or_else(|| "there is no connection".to_owned())));
-        }
-        let mut request = Request::new().payload(payload);
+        let mut request = Request::new().payload(payload).timeout(None);
         if let Some(headers) = headers {
             request = request.headers(headers);
         }
-        self.client.send_request(subject, request).await.map_err(|error| {
-            let refused = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
-            ApiFault::NoAnswer(refused.unwrap_or_else(|| error.to_string()))
-        })
+        let message = self.handed_over(within, self.client.send_request(subject, request)).await?;
+        // Events are lost when there are many at once.
+        if self.trouble.borrow().is_some() && self.is_connected() {
+            self.trouble.send_replace(None);
+        }
+        Ok(message)
+    }
+
+    /// Sends a message, with a subject for answers where some are wanted. It may be lost.
+    pub async fn publish(&self, subject: String, reply: Option<String>, payload: Bytes) -> Result<(), ApiFault> {
+        match reply {
+            Some(reply) => self.handed_over(ASK_WITHIN, self.client.publish_with_reply(subject, reply, payload)).await,
+            None => self.handed_over(ASK_WITHIN, self.client.publish(subject, payload)).await,
+        }
+    }
+
+    /// Begins to hear what is sent to a subject.
+    pub async fn subscribe(&self, subject: String) -> Result<Subscriber, ApiFault> {
+        self.handed_over(ASK_WITHIN, self.client.subscribe(subject)).await
+    }
+
+    fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// Has the client do something, if it is connected, and not for longer than this: behind a server that stands still
+    /// the client takes a while to notice, and until then takes no more than fits into its queue.
+    async fn handed_over<T, E: fmt::Display>(
+        &self,
+        within: Duration,
+        what: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ApiFault> {
+        if !self.is_connected() {
+            let why = self.trouble.borrow().clone();
+            return Err(ApiFault::NoAnswer(why.unwrap_or_else(|| "there is no connection to NATS".to_owned())));
+        }
+        let begun = Instant::now();
+        let failed = match timeout(within, what).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "NATS does not answer in time".to_owned(),
+        };
+        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = refusal.take().filter(|refusal| refusal.at >= begun).map(|refusal| refusal.what);
+        Err(ApiFault::NoAnswer(refused.unwrap_or(failed)))
     }
 
     /// Asks JetStream's API and reads its answer.
     pub async fn api<T: DeserializeOwned>(&self, operation: &str, question: &impl Serialize) -> Result<T, ApiFault> {
         let question = serde_json::to_vec(question).map_err(|error| ApiFault::Nonsense(error.to_string()))?;
-        let message = self.request(self.subject(operation), None, question.into()).await?;
+        let message = self.request(self.subject(operation), None, question.into(), ASK_WITHIN).await?;
         super::faults::read(&message.payload)
     }
 
@@ -195,7 +264,14 @@ impl Connection {
 }
 
 /// Keeps what the connection says, for health and for the next question.
-fn note(trouble: &watch::Sender<Option<String>>, refusal: &Mutex<Option<String>>, event: &Event) {
+fn note(trouble: &watch::Sender<Option<String>>, refusal: &Mutex<Option<Refusal>>, event: &Event) {
+    let lost = |why: String| {
+        trouble.send_if_modified(|trouble| {
+            let news = trouble.as_ref() != Some(&why);
+            *trouble = Some(why);
+            news
+        })
+    };
     match event {
         Event::Connected => {
             if trouble.send_replace(None).is_some() {
@@ -203,32 +279,40 @@ fn note(trouble: &watch::Sender<Option<String>>, refusal: &Mutex<Option<String>>
             }
         }
         Event::Disconnected => {
-            trouble.send_if_modified(|trouble| {
-                let news = trouble.is_none();
-                trouble.get_or_insert_with(|| "the connection to NATS is lost".to_owned());
-                news
-            });
             tracing::warn!("the connection to NATS is lost");
+            // Why, was said just before, or will be with the next attempt.
+            if trouble.borrow().is_none() {
+                lost("the connection to NATS is lost".to_owned());
+            }
         }
-        Event::ServerError(ServerError::AuthorizationViolation) => {
+        event if is_refused(event) => {
             let what = "NATS refuses these credentials: give postkey ones that the servers know";
-            tracing::error!(what);
-            trouble.send_replace(Some(what.to_owned()));
+            if lost(what.to_owned()) {
+                tracing::error!(what);
+            }
         }
         Event::ServerError(error) => {
             tracing::error!(%error, "NATS refuses");
-            *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("NATS says: {error}"));
+            let what = format!("NATS says: {error}");
+            *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Refusal { what, at: Instant::now() });
         }
         Event::ClientError(error) => {
-            trouble.send_if_modified(|trouble| {
-                let news = trouble.is_none();
-                trouble.get_or_insert_with(|| format!("NATS can't be reached: {error}"));
-                news
-            });
+            lost(format!("NATS can't be reached: {error}"));
             tracing::debug!(%error, "an error of the NATS client");
         }
         Event::SlowConsumer(_) => tracing::warn!("entries came faster than they were taken; they are read again"),
         Event::LameDuckMode | Event::Draining | Event::Closed => tracing::info!(%event, "the connection to NATS"),
+    }
+}
+
+/// Whether a server does not know, or no longer knows, who we are. At a later connection the client says so in words only.
+fn is_refused(event: &Event) -> bool {
+    let kinds = [ConnectErrorKind::AuthorizationViolation, ConnectErrorKind::Authentication];
+    match event {
+        Event::ServerError(ServerError::AuthorizationViolation) => true,
+        Event::ServerError(ServerError::Other(what)) => what.to_lowercase().contains("authentication"),
+        Event::ClientError(ClientError::Other(what)) => kinds.iter().any(|kind| *what == kind.to_string()),
+        _ => false,
     }
 }
 

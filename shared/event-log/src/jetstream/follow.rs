@@ -10,16 +10,19 @@ use futures::{Stream, StreamExt};
 use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
-use wire::{LogId, Stored};
+use wire::Stored;
 
+use super::JetStreamStore;
 use super::connection::Connection;
 use super::faults::{ApiFault, code};
-use super::read::{at, stored};
-use super::stream::{Info, STREAM, Settings};
-use crate::{Corrupt, ReadError};
+use super::read::{next, stored};
+use super::stream::STREAM;
+use crate::{ReadError, Scope};
 
 /// How many entries one pull may bring: fewer than the client keeps in hand, so that none is dropped.
 const BATCH: usize = 2_000;
+/// And how many bytes: less than a server keeps for a client that is slow (64 MB, and then it hangs up).
+const BATCH_BYTES: usize = 16 << 20;
 /// How long a pull waits for them; then it is made again.
 const EXPIRES: Duration = Duration::from_secs(30);
 /// How often the server says that it is still there.
@@ -30,7 +33,7 @@ const SILENCE: Duration = Duration::from_millis(1_500);
 const AGAIN: Duration = Duration::from_millis(10);
 /// How often a quiet log is asked where it ends: a consumer that has stalled, or a stream that was put in another's
 /// place, says nothing of itself.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);
 /// A consumer of ours that nobody pulls from any more goes away after this.
 const FORGOTTEN: Duration = Duration::from_secs(30);
 
@@ -40,15 +43,36 @@ const NOT_NOW: u16 = 409;
 /// Tells consumers that one process makes from each other.
 static MADE: AtomicU64 = AtomicU64::new(0);
 
-/// Prepares the consumer to go on after a position, and answers its name.
-pub(super) async fn begin(connection: &Connection, durable: Option<&str>, after: Position) -> Result<String, ApiFault> {
+/// A consumer to pull from. One of our own is deleted with it.
+pub(super) struct Consumer {
+    name: String,
+    own: Option<Connection>,
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let Some(connection) = self.own.take() else { return };
+        // Without a runtime, or an answer, it is forgotten a little later.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let delete = connection.subject(&format!("CONSUMER.DELETE.{STREAM}.{}", self.name));
+            runtime.spawn(async move { drop(connection.publish(delete, None, Default::default()).await) });
+        }
+    }
+}
+
+/// Prepares the consumer to go on after a position.
+pub(super) async fn begin(
+    connection: &Connection,
+    durable: Option<&str>,
+    after: Position,
+) -> Result<Consumer, ApiFault> {
     let from = after.next().get();
     if let Some(name) = durable {
         let reset = format!("CONSUMER.RESET.{STREAM}.{name}");
         connection.api::<IgnoredAny>(&reset, &json!({"seq": from})).await?;
-        return Ok(name.to_owned());
+        return Ok(Consumer { name: name.to_owned(), own: None });
     }
-    let inbox = connection.client().new_inbox();
+    let inbox = connection.new_inbox();
     let unique = inbox.rsplit('.').next().unwrap_or_default();
     let name = format!("follow-{unique}-{}", MADE.fetch_add(1, Ordering::Relaxed));
     let mut config = consumer(&name);
@@ -57,8 +81,9 @@ pub(super) async fn begin(connection: &Connection, durable: Option<&str>, after:
     config["inactive_threshold"] = nanoseconds(FORGOTTEN).into();
     config["mem_storage"] = true.into();
     config["num_replicas"] = 1.into();
-    make(connection, &name, config).await?;
-    Ok(name)
+    let consumer = Consumer { name, own: Some(connection.clone()) };
+    make(connection, &consumer.name, config).await?;
+    Ok(consumer)
 }
 
 /// The settings of a consumer that entries are pulled from: one at a time, acknowledged by nobody, for the position that
@@ -85,56 +110,48 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 /// The entries after a position, from a consumer that was begun there. Ends with the first doubt.
 pub(super) fn pull(
-    connection: &Connection,
-    consumer: String,
-    log: LogId,
+    store: &JetStreamStore,
+    consumer: Consumer,
     after: Position,
 ) -> impl Stream<Item = Result<Stored, ReadError>> + Send + '_ {
     try_stream! {
         let mut last = after;
-        let mut pulling = Pulling::new(connection, consumer).await?;
+        // Where the log was seen to end, while less of it has come.
+        let mut owed = after;
+        let mut pulling = Pulling::new(&store.connection, consumer).await?;
         loop {
-            match pulling.next().await? {
+            match pulling.next(owed > last).await? {
                 Pulled::Entry(stored) => {
                     if stored.position != last.next() {
-                        Err(skipped(connection, last, stored.position).await?)?;
+                        Err(in_time(skipped(&store.connection, last, stored.position)).await?)?;
                     }
                     last = stored.position;
                     yield stored;
                 }
-                Pulled::Quiet => look(connection, log, last).await?,
+                Pulled::Quiet if owed > last => {
+                    Err(ReadError::Unavailable(format!(
+                        "the log ends at position {owed}, but the consumer has stalled at {last}; it is begun anew"
+                    )))?;
+                }
+                Pulled::Quiet => owed = in_time(store.end_beyond(last)).await?,
             }
         }
     }
 }
 
-/// A consumer that nobody acknowledges to loses what was under way when a connection broke. What the leader does not
-/// have is another matter.
-async fn skipped(connection: &Connection, last: Position, found: Position) -> Result<ReadError, ReadError> {
-    if found > last && at(connection, last.next()).await?.is_none() {
-        return Ok(Corrupt::Gap { after: last, found }.into());
-    }
-    Ok(ReadError::Unavailable(format!("the consumer went from position {last} to {found}; it is begun anew")))
+/// What is asked while the consumer's server is quiet must not hide for longer that it is gone.
+async fn in_time<T>(question: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+    let silent = |_| ReadError::Unavailable("the log's leader does not answer in time".to_owned());
+    timeout(SILENCE, question).await.map_err(silent)?
 }
 
-/// Holds what was followed against where the leader says that the log ends.
-async fn look(connection: &Connection, log: LogId, last: Position) -> Result<(), ReadError> {
-    let info: Info =
-        connection.api(&format!("STREAM.INFO.{STREAM}"), &json!({})).await.map_err(ApiFault::unavailable)?;
-    let found = Settings::read(&info.config).map_err(|error| super::faults::damaged(last, error.to_string()))?.log;
-    if found != log {
-        return Err(Corrupt::OtherLog { expected: log, found }.into());
+/// A consumer that nobody acknowledges to loses what was under way when a connection broke. What the leader does not
+/// have, while it has what follows, is another matter.
+async fn skipped(connection: &Connection, last: Position, found: Position) -> Result<ReadError, ReadError> {
+    if found > last {
+        next(connection, &Scope::All, last).await?;
     }
-    let head = info.state.head()?;
-    if head < last {
-        return Err(Corrupt::RolledBack { head, seen: last }.into());
-    }
-    if head > last {
-        return Err(ReadError::Unavailable(format!(
-            "the log ends at position {head}, but the consumer has stalled at {last}; it is begun anew"
-        )));
-    }
-    Ok(())
+    Ok(ReadError::Unavailable(format!("the consumer went from position {last} to {found}; it is begun anew")))
 }
 
 enum Pulled {
@@ -146,6 +163,8 @@ enum Pulled {
 /// One pull after the other on one inbox.
 struct Pulling<'c> {
     connection: &'c Connection,
+    /// Kept for as long as it is pulled from.
+    _consumer: Consumer,
     next: String,
     inbox: String,
     messages: Subscriber,
@@ -158,28 +177,29 @@ struct Pulling<'c> {
 }
 
 impl<'c> Pulling<'c> {
-    async fn new(connection: &'c Connection, consumer: String) -> Result<Self, ReadError> {
-        let inbox = connection.client().new_inbox();
-        let subscribed = connection.client().subscribe(inbox.clone()).await;
-        let messages = subscribed.map_err(|error| ReadError::Unavailable(error.to_string()))?;
-        let next = connection.subject(&format!("CONSUMER.MSG.NEXT.{STREAM}.{consumer}"));
-        Ok(Self { connection, next, inbox, messages, outstanding: 0, heard: Instant::now(), answered: Instant::now() })
+    async fn new(connection: &'c Connection, consumer: Consumer) -> Result<Self, ReadError> {
+        let inbox = connection.new_inbox();
+        let messages = connection.subscribe(inbox.clone()).await.map_err(ApiFault::unavailable)?;
+        let next = connection.subject(&format!("CONSUMER.MSG.NEXT.{STREAM}.{}", consumer.name));
+        let now = Instant::now();
+        Ok(Self { connection, _consumer: consumer, next, inbox, messages, outstanding: 0, heard: now, answered: now })
     }
 
     async fn ask(&mut self) -> Result<(), ReadError> {
         let question = json!({
             "batch": BATCH,
+            "max_bytes": BATCH_BYTES,
             "expires": nanoseconds(EXPIRES),
             "idle_heartbeat": nanoseconds(HEARTBEAT),
         });
-        let client = self.connection.client();
-        let asked = client.publish_with_reply(self.next.clone(), self.inbox.clone(), question.to_string().into()).await;
-        asked.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        let asked = self.connection.publish(self.next.clone(), Some(self.inbox.clone()), question.to_string().into());
+        asked.await.map_err(ApiFault::unavailable)?;
         self.outstanding = BATCH;
         Ok(())
     }
 
-    async fn next(&mut self) -> Result<Pulled, ReadError> {
+    /// What comes next; quiet after a while, or, where something should have come, after one heartbeat without it.
+    async fn next(&mut self, owed: bool) -> Result<Pulled, ReadError> {
         loop {
             if self.outstanding == 0 {
                 self.ask().await?;
@@ -195,7 +215,7 @@ impl<'c> Pulling<'c> {
                     self.heard = Instant::now();
                     return delivered(message).map(Pulled::Entry);
                 }
-                Some(StatusCode::IDLE_HEARTBEAT) if self.heard.elapsed() >= LOOK => {
+                Some(StatusCode::IDLE_HEARTBEAT) if owed || self.heard.elapsed() >= LOOK => {
                     self.heard = Instant::now();
                     return Ok(Pulled::Quiet);
                 }
@@ -209,7 +229,8 @@ impl<'c> Pulling<'c> {
                 }
                 Some(status) => {
                     let what = message.description.as_deref().unwrap_or("no more entries");
-                    if status.as_u16() == NOT_NOW && what.starts_with("Batch Completed") {
+                    let full = ["Batch Completed", "Message Size Exceeds MaxBytes"];
+                    if status.as_u16() == NOT_NOW && full.iter().any(|full| what.starts_with(full)) {
                         self.outstanding = 0;
                         continue;
                     }

@@ -32,7 +32,7 @@ pub use faults::OpenError as JetStreamError;
 pub use stream::{Cluster, STREAM};
 pub use wake::Wakes;
 
-use self::connection::Connection;
+use self::connection::{APPEND_WITHIN, Connection};
 use self::faults::{ApiFault, code, damaged};
 use self::stream::{Info, Settings};
 use crate::{Appended, Corrupt, Head, LogStore, ReadError, Scope};
@@ -57,7 +57,8 @@ const POLLED_FOR: Duration = Duration::from_secs(15);
 /// - **The guard** is `Nats-Expected-Last-Subject-Sequence` on the entry's own subject, for every append: guards of two
 ///   kinds on one subject let two writers win.
 /// - **Reads** are complete up to where the stream's leader says that they end; a replica that lags or has lost entries
-///   is made up for by the leader.
+///   is made up for by the leader. A leader is believed while most replicas have let it hear from them within 3 s: one
+///   that was cut off does not know yet that there is another.
 /// - **Followers** pull from a consumer that is begun anew at each position. With every doubt, of the consumer, its
 ///   server or the connection, the stream of entries ends with [`ReadError::Unavailable`], within 2 s of it.
 /// - **A stream that was deleted** is unavailable; one that was made anew is another log, by its metadata.
@@ -69,6 +70,8 @@ pub struct JetStreamStore {
     connection: Connection,
     consumer: Option<String>,
     log: LogId,
+    /// How many servers held the stream when it was opened.
+    replicas: u64,
     /// The settings that were read last, as they stood and as they were understood.
     settings: Mutex<(String, Settings)>,
     alarms: watch::Sender<Alarms>,
@@ -128,6 +131,7 @@ impl JetStreamStore {
             connection,
             consumer: config.consumer.clone(),
             log: settings.log,
+            replicas: settings.replicas,
             settings: Mutex::new((info.config.get().to_owned(), settings)),
             alarms: watch::Sender::default(),
             under_way: Semaphore::new(UNDER_WAY),
@@ -151,7 +155,7 @@ impl JetStreamStore {
     /// Where they can't be reached.
     pub async fn sensible_replicas(config: &NatsConfig) -> Result<usize, JetStreamError> {
         let connection = connect(config).await?;
-        Ok(if connection.client().server_info().cluster.is_some() { 3 } else { 1 })
+        Ok(if connection.server_info().cluster.is_some() { 3 } else { 1 })
     }
 
     /// Makes durable consumers to follow by, for whoever may not make its own. Takes an administrator's credentials.
@@ -248,7 +252,11 @@ impl JetStreamStore {
             }
             known.1.clone()
         };
-        let drift = settings.drift.join("; ");
+        let mut drift = settings.drift.clone();
+        if settings.replicas < self.replicas {
+            drift.push(format!("num_replicas is {} and was {}", settings.replicas, self.replicas));
+        }
+        let drift = drift.join("; ");
         let drift = (!drift.is_empty()).then(|| format!("the stream's settings were changed: {drift}"));
         let servers = stream::servers_behind(info.cluster.as_ref());
         self.alarms.send_if_modified(|alarms| {
@@ -270,12 +278,29 @@ impl JetStreamStore {
     /// The log's end, from the leader, and whether it still is this log's.
     async fn end(&self) -> Result<Head, ReadError> {
         let (info, Settings { log, .. }) = self.info().await?;
+        if !info.is_leaders() {
+            let what =
+                "the server that answers for the log has not heard from most of the others: it may have been replaced";
+            return Err(ReadError::Unavailable(what.to_owned()));
+        }
         match info.state.head() {
             Ok(position) => Ok(Head { log, position }),
             // Positions in another log mean nothing here, nor does what is wrong with it.
             Err(_) if log != self.log => Ok(Head { log, position: Position::START }),
             Err(error) => Err(error),
         }
+    }
+
+    /// The end of this log.
+    async fn own_end(&self) -> Result<Position, ReadError> {
+        let Head { log, position } = self.end().await?;
+        if log == self.log { Ok(position) } else { Err(Corrupt::OtherLog { expected: self.log, found: log }.into()) }
+    }
+
+    /// The end of this log, which was seen to go this far at least.
+    async fn end_beyond(&self, seen: Position) -> Result<Position, ReadError> {
+        let head = self.own_end().await?;
+        if head < seen { Err(Corrupt::RolledBack { head, seen }.into()) } else { Ok(head) }
     }
 
     /// What became of a publish.
@@ -310,8 +335,10 @@ impl LogStore for JetStreamStore {
         let Ok(_place) = self.under_way.acquire().await else { return Appended::Unknown };
         let mut headers = HeaderMap::new();
         headers.insert(EXPECTED, expected.get().to_string());
-        let published =
-            self.connection.request(entry.subject.as_str().to_owned(), Some(headers), entry.bytes.clone().into()).await;
+        let published = self
+            .connection
+            .request(entry.subject.as_str().to_owned(), Some(headers), entry.bytes.clone().into(), APPEND_WITHIN)
+            .await;
         match published {
             Ok(message) => self.answered(&message.payload, expected),
             Err(fault) => {
@@ -324,15 +351,11 @@ impl LogStore for JetStreamStore {
     fn read(&self, scope: Scope, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
         try_stream! {
             let to = match &scope {
-                Scope::All => {
-                    let head = self.end().await?;
-                    if head.log != self.log {
-                        Err(Corrupt::OtherLog { expected: self.log, found: head.log })?;
-                    }
-                    head.position
-                }
+                Scope::All => self.own_end().await?,
                 Scope::Subject(subject) => {
-                    read::last_of(&self.connection, subject).await?.map_or(Position::START, |last| last.position)
+                    let last = read::last_of(&self.connection, subject);
+                    let (_, last) = tokio::try_join!(self.own_end(), last)?;
+                    last.map_or(Position::START, |last| last.position)
                 }
             };
             let mut entries = std::pin::pin!(read::up_to(&self.connection, scope, after, to));
@@ -350,7 +373,7 @@ impl LogStore for JetStreamStore {
                 match follow::begin(&self.connection, self.consumer.as_deref(), last).await {
                     Ok(consumer) => {
                         self.note_consumer(None);
-                        let mut entries = std::pin::pin!(follow::pull(&self.connection, consumer, self.log, last));
+                        let mut entries = std::pin::pin!(follow::pull(self, consumer, last));
                         while let Some(entry) = entries.next().await {
                             let stored = entry?;
                             last = stored.position;
@@ -365,7 +388,8 @@ impl LogStore for JetStreamStore {
                         )));
                         let begun = Instant::now();
                         while begun.elapsed() < POLLED_FOR {
-                            let mut entries = self.read(Scope::All, last);
+                            let to = self.end_beyond(last).await?;
+                            let mut entries = std::pin::pin!(read::up_to(&self.connection, Scope::All, last, to));
                             while let Some(entry) = entries.next().await {
                                 let stored = entry?;
                                 last = stored.position;
@@ -394,7 +418,7 @@ impl LogStore for JetStreamStore {
 
 async fn connect(config: &NatsConfig) -> Result<Connection, JetStreamError> {
     let connection = Connection::open(config).await?;
-    let version = connection.version();
+    let version = connection.server_info().version;
     if is_recent(&version) { Ok(connection) } else { Err(JetStreamError::Version(version)) }
 }
 

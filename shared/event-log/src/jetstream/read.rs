@@ -8,22 +8,30 @@ use domain::Position;
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, sleep, timeout};
 use wire::{Entry, Stored, Subject};
 
 use super::connection::Connection;
-use super::faults::{code, damaged};
+use super::faults::{ApiFault, code, damaged};
 use super::stream::STREAM;
 use crate::{Corrupt, ReadError, Scope};
 
-/// How many entries one question brings.
+/// How many entries one question brings, and how many bytes of them: less than a server keeps for a client that is slow
+/// (64 MB, and then it hangs up), for several readers on one connection.
 const PAGE: usize = 1_000;
+const PAGE_BYTES: usize = 4 << 20;
+/// How often what looks like a loss is looked at, and the pause between: a server that takes itself for the leader
+/// without being it finds out meanwhile.
+const LOOKS: u32 = 3;
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// How long the next entry of a page may take.
 const WITHIN: Duration = Duration::from_secs(2);
 
 /// Headers of a directly read message (ADR-31, <https://github.com/nats-io/nats-architecture-and-design>).
 const SUBJECT: &str = "Nats-Subject";
 const SEQUENCE: &str = "Nats-Sequence";
+/// In an answer of many: the position of the message before this one, 0 for the first.
+const BEFORE: &str = "Nats-Last-Sequence";
 /// The status of the message after the last one of an answer of many.
 const END_OF_ANSWER: u16 = 204;
 
@@ -45,19 +53,25 @@ pub(super) async fn last_of(connection: &Connection, subject: &Subject) -> Resul
     get(connection, &json!({"last_by_subj": subject.as_str()})).await
 }
 
-/// The entry at a position, from the leader.
-pub(super) async fn at(connection: &Connection, position: Position) -> Result<Option<Stored>, ReadError> {
-    get(connection, &json!({"seq": position.get()})).await
+/// The first entry of `scope` after a position, from the leader. For the whole log it is the next one, or the proof, in
+/// one answer, that there is a gap; none proves nothing, for a server may lag that takes itself for the leader.
+pub(super) async fn next(connection: &Connection, scope: &Scope, after: Position) -> Result<Option<Stored>, ReadError> {
+    let found = get(connection, &question(scope, after)).await?;
+    match found {
+        Some(found) if *scope == Scope::All && found.position > after.next() => {
+            Err(Corrupt::Gap { after, found: found.position }.into())
+        }
+        found => Ok(found),
+    }
 }
 
-/// The first entry of `scope` after a position, from the leader.
-async fn next(connection: &Connection, scope: &Scope, after: Position) -> Result<Option<Stored>, ReadError> {
-    match scope {
-        Scope::All => at(connection, after.next()).await,
-        Scope::Subject(subject) => {
-            get(connection, &json!({"seq": after.next().get(), "next_by_subj": subject.as_str()})).await
-        }
-    }
+/// What asks for the first message of `scope` after a position.
+fn question(scope: &Scope, after: Position) -> serde_json::Value {
+    let subject = match scope {
+        Scope::All => ">",
+        Scope::Subject(subject) => subject.as_str(),
+    };
+    json!({"seq": after.next().get(), "next_by_subj": subject})
 }
 
 /// Asks the leader for one message.
@@ -95,25 +109,28 @@ pub(super) fn up_to(
                 yield stored;
             }
             if last == before {
-                match next(connection, &scope, last).await? {
-                    Some(stored) => {
-                        tracing::debug!(position = %stored.position, "a replica does not have this entry; the leader does");
-                        last = stored.position;
-                        yield stored;
-                    }
-                    None => missing(connection, &scope, last, to).await?,
-                }
+                let stored = found_by_the_leader(connection, &scope, last, to).await?;
+                tracing::debug!(position = %stored.position, "a replica does not have this entry; the leader does");
+                last = stored.position;
+                yield stored;
             }
         }
     }
 }
 
-/// The leader has named an end, and has nothing on the way there.
-async fn missing(connection: &Connection, scope: &Scope, last: Position, to: Position) -> Result<(), ReadError> {
-    if *scope == Scope::All {
-        let found = get(connection, &json!({"seq": last.next().get(), "next_by_subj": ">"})).await?;
-        if let Some(found) = found {
-            return Err(Corrupt::Gap { after: last, found: found.position }.into());
+/// The next entry, which must be there, for the leader has named a later end.
+async fn found_by_the_leader(
+    connection: &Connection,
+    scope: &Scope,
+    last: Position,
+    to: Position,
+) -> Result<Stored, ReadError> {
+    for look in 1..=LOOKS {
+        if let Some(stored) = next(connection, scope, last).await? {
+            return Ok(stored);
+        }
+        if look < LOOKS {
+            sleep(LOOK_AGAIN).await;
         }
     }
     Err(damaged(last, format!("the log ended at position {to} a moment ago, and has nothing after position {last}")))
@@ -122,31 +139,40 @@ async fn missing(connection: &Connection, scope: &Scope, last: Position, to: Pos
 /// One answer of many messages.
 struct Page {
     messages: Subscriber,
+    /// The position of the message that came last; 0 before the first.
+    last: u64,
 }
 
 impl Page {
     async fn ask(connection: &Connection, scope: &Scope, after: Position) -> Result<Self, ReadError> {
-        let question = match scope {
-            Scope::All => json!({"batch": PAGE, "seq": after.next().get()}),
-            Scope::Subject(subject) => {
-                json!({"batch": PAGE, "seq": after.next().get(), "next_by_subj": subject.as_str()})
-            }
-        };
-        let client = connection.client();
-        let unavailable = |error: &dyn std::error::Error| ReadError::Unavailable(error.to_string());
-        let inbox = client.new_inbox();
-        let messages = client.subscribe(inbox.clone()).await.map_err(|error| unavailable(&error))?;
+        let mut question = question(scope, after);
+        if *scope == Scope::All {
+            question = json!({"seq": after.next().get()});
+        }
+        question["batch"] = PAGE.into();
+        question["max_bytes"] = PAGE_BYTES.into();
+        let inbox = connection.new_inbox();
+        let messages = connection.subscribe(inbox.clone()).await.map_err(ApiFault::unavailable)?;
         let asked = connection.subject(&format!("DIRECT.GET.{STREAM}"));
-        let published = client.publish_with_reply(asked, inbox, question.to_string().into()).await;
-        published.map_err(|error| unavailable(&error))?;
-        Ok(Self { messages })
+        let published = connection.publish(asked, Some(inbox), question.to_string().into()).await;
+        published.map_err(ApiFault::unavailable)?;
+        Ok(Self { messages, last: 0 })
     }
 
+    /// The next entry of the answer; none at its end, or where messages were lost on the way.
     async fn next(&mut self) -> Result<Option<Stored>, ReadError> {
         let silent = || ReadError::Unavailable("NATS does not go on with an answer that it has begun".to_owned());
         let message = timeout(WITHIN, self.messages.next()).await.map_err(|_| silent())?.ok_or_else(silent)?;
         match message.status {
-            None | Some(StatusCode::OK) => direct(message).map(Some),
+            None | Some(StatusCode::OK) => {
+                if before(&message) != Some(self.last) {
+                    tracing::debug!("a part of an answer of NATS was lost on the way; the rest is asked for again");
+                    return Ok(None);
+                }
+                let stored = direct(message)?;
+                self.last = stored.position.get();
+                Ok(Some(stored))
+            }
             // The end of the answer, and: nothing there.
             Some(status) if status.as_u16() == END_OF_ANSWER || status == StatusCode::NOT_FOUND => Ok(None),
             Some(status) => {
@@ -157,13 +183,20 @@ impl Page {
     }
 }
 
+fn header<'m>(message: &'m Message, name: &str) -> Option<&'m str> {
+    message.headers.as_ref().and_then(|headers: &HeaderMap| headers.get(name)).map(|value| value.as_str())
+}
+
+/// Which position an answer says that it brought before this message.
+fn before(message: &Message) -> Option<u64> {
+    header(message, BEFORE)?.parse().ok()
+}
+
 fn direct(message: Message) -> Result<Stored, ReadError> {
-    let header = |name: &str| -> Option<&str> {
-        message.headers.as_ref().and_then(|headers: &HeaderMap| headers.get(name)).map(|value| value.as_str())
-    };
     let unnamed = || ReadError::Unavailable("an answer of NATS does not say what it is".to_owned());
-    let position = header(SEQUENCE).and_then(|seq| seq.parse().ok()).map(Position::new).ok_or_else(unnamed)?;
-    stored(position, header(SUBJECT).ok_or_else(unnamed)?, message.payload.to_vec())
+    let position =
+        header(&message, SEQUENCE).and_then(|seq| seq.parse().ok()).map(Position::new).ok_or_else(unnamed)?;
+    stored(position, header(&message, SUBJECT).ok_or_else(unnamed)?, message.payload.to_vec())
 }
 
 /// An entry as the stream has it.

@@ -1,6 +1,7 @@
 //! The stream that holds a log: how it must be set up, and what it says of itself.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use domain::Position;
 use serde::Deserialize;
@@ -55,7 +56,25 @@ fn settings() -> Map<String, Value> {
 }
 
 /// What a log's stream has none of: each would put other bytes, or others' bytes, in it or out of it.
-const NEVER: [&str; 6] = ["mirror", "sources", "republish", "subject_transform", "template_owner", "persist_mode"];
+const NEVER: [&str; 12] = [
+    "mirror",
+    "sources",
+    "republish",
+    "subject_transform",
+    "template_owner",
+    "persist_mode",
+    "discard_new_per_subject",
+    "subject_delete_marker_ttl",
+    "allow_atomic",
+    "allow_batched",
+    "allow_msg_counter",
+    "allow_msg_schedules",
+];
+
+/// How long ago a replica may have been heard from to count as one that still follows its leader. No server stands for
+/// election before it has heard nothing of a leader for 4 s (nats-server 2.15.1, `server/raft.go`), and a leader hears
+/// from the others each second.
+const IN_TOUCH: Duration = Duration::from_secs(3);
 
 /// The question that makes the stream.
 pub(super) fn creation(log: LogId, replicas: usize, copying: bool) -> Value {
@@ -106,6 +125,9 @@ struct Replica {
     current: bool,
     #[serde(default)]
     offline: bool,
+    /// How long ago it was last heard from, in nanoseconds.
+    #[serde(default)]
+    active: u64,
 }
 
 impl Cluster {
@@ -119,6 +141,16 @@ impl Cluster {
     fn behind(&self) -> Vec<&str> {
         let replicas = self.replicas.iter().flatten();
         replicas.filter(|replica| replica.offline || !replica.current).map(|replica| replica.name.as_str()).collect()
+    }
+}
+
+impl Info {
+    /// Whether the server that answers has lately heard from enough others to be the only one that leads. One that was cut
+    /// off, or stood still, takes itself for the leader for up to 10 s, while the others have another and go on.
+    pub fn is_leaders(&self) -> bool {
+        let replicas = self.cluster.as_ref().and_then(|cluster| cluster.replicas.as_deref()).unwrap_or_default();
+        let heard = replicas.iter().filter(|replica| u128::from(replica.active) < IN_TOUCH.as_nanos()).count();
+        (heard + 1) * 2 > replicas.len() + 1
     }
 }
 

@@ -23,15 +23,14 @@ impl Wakes {
     /// Tells whoever listens that the log is applied up to a position.
     pub async fn wake(&self, applied: Position) {
         // One that is lost costs a waiting command a few milliseconds.
-        if let Err(error) = self.connection.client().publish(SUBJECT, applied.to_string().into()).await {
+        if let Err(error) = self.connection.publish(SUBJECT.to_owned(), None, applied.to_string().into()).await {
             tracing::debug!(%error, "a wake-up was not sent");
         }
     }
 
-    /// Begins to listen; none where the connection is gone for good.
+    /// Begins to listen, over all connections to come; none where there will be none.
     pub async fn listen(&self) -> Option<Heard> {
-        let subscribed = self.connection.client().subscribe(SUBJECT).await;
-        subscribed.ok().map(Heard)
+        self.connection.client().subscribe(SUBJECT).await.ok().map(Heard)
     }
 }
 
