@@ -54,8 +54,8 @@ pub enum AppendError {
 /// - **Appends** are atomic and durable on return, and retried here, not by the caller. A caller acts on the five cases
 ///   of [`AppendError`] and nothing else.
 /// - **Reads** come back contiguous and in order, or stop with [`Corrupt`].
-/// - **Identity.** Before the first append, before one that comes more than a second after the last answer to it, and
-///   with every head, the store is asked which log it holds.
+/// - **Identity.** The store is asked which log it holds with every head, and before an append unless it has said so
+///   within the last second, and has answered since.
 /// - **No fork.** The highest position ever seen is kept; a log that turns out to end below it was rolled back. Once
 ///   this value has found its log corrupt it appends nothing more: a restart, by an operator, is what clears that.
 /// - **Concurrency.** Share it by `Arc` among any number of tasks. Dropping a future or a stream harms nobody else; an
@@ -158,7 +158,11 @@ impl EventLog {
     pub async fn head(&self, scope: Scope) -> Result<Head, ReadError> {
         let floor = self.seen();
         let whole = scope == Scope::All;
-        let head = self.store.head(scope).await.map_err(|error| self.remembered(error))?;
+        let head = self.store.head(scope).await.map_err(|error| {
+            // When it is back, it may be another.
+            self.identified.store(0, Ordering::SeqCst);
+            self.remembered(error)
+        })?;
         if head.log != self.log {
             return Err(self.broken(Corrupt::OtherLog { expected: self.log, found: head.log }).into());
         }
@@ -199,6 +203,7 @@ impl EventLog {
                         tracing::warn!(subject = %entry.subject, %expected, "an append's outcome is unknown");
                     }
                     unsure = true;
+                    self.identified.store(0, Ordering::SeqCst);
                 }
                 Some(Appended::Conflict | Appended::Closed) | None => {}
             }

@@ -26,6 +26,9 @@ pub enum AppendFault {
     Hangs,
     /// The log is closed; nothing is written.
     Closed,
+    /// A conflict, though nothing has moved: as a replicated store answers while another's append is on its way through
+    /// its servers, that may come to nothing. Nothing is written.
+    Refused,
 }
 
 /// How one read fails. `read`, `follow` and `head` are counted together.
@@ -165,6 +168,7 @@ impl LogStore for FaultyStore {
             Some(AppendFault::Late) => self.with_script(|script| script.late = Some((entry.clone(), expected))),
             Some(AppendFault::Hangs) => future::pending().await,
             Some(AppendFault::Closed) => return Appended::Closed,
+            Some(AppendFault::Refused) => return Appended::Conflict,
         }
         Appended::Unknown
     }

@@ -130,6 +130,34 @@ async fn another_entry_at_the_expected_place_is_a_conflict_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_that_nothing_explains_is_tried_again() {
+    let inner = filled(1).await;
+    let (log, store) = over(Arc::clone(&inner), |store| {
+        store.on_append(1, AppendFault::Refused).on_append(2, AppendFault::Refused).on_append(4, AppendFault::Lost)
+    });
+    assert_eq!(log.append(&entry(1, "a"), position(1)).await, Ok(position(2)));
+    assert_eq!(store.appends(), 3);
+
+    // Nor is it one after an attempt that is unknown, nor one for ever.
+    let (log, store) =
+        over(Arc::clone(&inner), |store| store.on_append(1, AppendFault::Lost).on_append(2, AppendFault::Refused));
+    assert_eq!(log.append(&entry(1, "b"), position(2)).await, Ok(position(3)));
+    assert_eq!(store.appends(), 3);
+    let (log, _) = over(Arc::clone(&inner), |store| store.from_append(1, AppendFault::Refused));
+    assert_eq!(log.append(&entry(1, "c"), position(3)).await, Err(AppendError::Unavailable));
+    assert_eq!(stored(&inner).await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subject_that_ends_too_early_is_looked_at_again_before_the_log_is_called_corrupt() {
+    let inner = filled(1).await;
+    inner.try_append(&entry(1, "the other's"), position(1)).await;
+    // The head of the whole log comes first.
+    let (log, _) = over(inner, |store| store.on_read(2, ReadFault::RolledBack(Position::START)));
+    assert_eq!(log.append(&entry(1, "a"), position(1)).await, Err(AppendError::Conflict));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_append_gives_up_at_its_deadline_and_not_before() {
     for (fault, fewest) in [(AppendFault::Lost, 20), (AppendFault::Hangs, 1)] {
         let (log, store) = over(filled(0).await, |store| store.from_append(1, fault));
@@ -334,8 +362,11 @@ impl LogStore for Replaced {
 }
 
 async fn replaced(before: u64, after: u64) -> (EventLog, Arc<Replaced>) {
-    let store =
-        Arc::new(Replaced { before: filled(before).await, after: filled(after).await, done: AtomicBool::new(false) });
+    replaced_by(before, filled(after).await).await
+}
+
+async fn replaced_by(before: u64, after: Arc<MemoryStore>) -> (EventLog, Arc<Replaced>) {
+    let store = Arc::new(Replaced { before: filled(before).await, after, done: AtomicBool::new(false) });
     let log = EventLog::new(Arc::clone(&store) as Arc<dyn LogStore>, LOG);
     log.head(Scope::All).await.expect("sound so far");
     store.done.store(true, Ordering::SeqCst);
@@ -358,4 +389,17 @@ async fn an_append_at_a_position_that_was_taken_is_found_out() {
     assert_eq!(log.append(&entry(1, "a"), position(1)).await, Err(rolled_back.clone()));
     assert_eq!(log.append(&entry(2, "a"), position(2)).await, Err(rolled_back));
     assert_eq!(stored(&store.after).await.len(), 4, "the fork grows no further");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_log_in_the_same_store_is_found_out_before_anything_new_is_appended_to_it() {
+    let other = Arc::new(MemoryStore::new(OTHER));
+    for number in 1..=9 {
+        other.try_append(&entry(number, "x"), Position::START).await;
+    }
+    let (log, store) = replaced_by(5, other).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let found = AppendError::Corrupt(Corrupt::OtherLog { expected: LOG, found: OTHER });
+    assert_eq!(log.append(&entry(100, "a"), Position::START).await, Err(found));
+    assert_eq!(stored(&store.after).await.len(), 9);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_nats::{Message, StatusCode, Subscriber};
 use async_stream::try_stream;
 use domain::Position;
+use futures::future::{Either, select};
 use futures::{Stream, StreamExt};
 use serde::de::IgnoredAny;
 use serde_json::json;
@@ -68,8 +69,7 @@ pub(super) async fn begin(
 ) -> Result<Consumer, ApiFault> {
     let from = after.next().get();
     if let Some(name) = durable {
-        let reset = format!("CONSUMER.RESET.{STREAM}.{name}");
-        connection.api::<IgnoredAny>(&reset, &json!({"seq": from})).await?;
+        reset(connection, name, from).await?;
         return Ok(Consumer { name: name.to_owned(), own: None });
     }
     let inbox = connection.new_inbox();
@@ -84,6 +84,21 @@ pub(super) async fn begin(
     let consumer = Consumer { name, own: Some(connection.clone()) };
     make(connection, &consumer.name, config).await?;
     Ok(consumer)
+}
+
+/// Sets a durable consumer to a position. Where it is missing nobody answers to that (nats-server 2.15.1), so that its
+/// state is asked for beside it.
+async fn reset(connection: &Connection, name: &str, from: u64) -> Result<(), ApiFault> {
+    let (question, reset) = (json!({"seq": from}), format!("CONSUMER.RESET.{STREAM}.{name}"));
+    let (nothing, info) = (json!({}), format!("CONSUMER.INFO.{STREAM}.{name}"));
+    let mut reset = std::pin::pin!(connection.api::<IgnoredAny>(&reset, &question));
+    let info = std::pin::pin!(connection.api::<IgnoredAny>(&info, &nothing));
+    let answer = match select(reset.as_mut(), info).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right((Err(fault), _)) if is_no_consumer(&fault) => Err(fault),
+        Either::Right(_) => reset.await,
+    };
+    answer.map(|_| ())
 }
 
 /// The settings of a consumer that entries are pulled from: one at a time, acknowledged by nobody, for the position that

@@ -47,7 +47,7 @@ const OLDEST: (u64, u64, u64) = (2, 15, 1);
 const UNDER_WAY: usize = 512;
 /// How often a log that can't be followed by its consumer is read instead, and for how long at a time.
 const POLL: Duration = Duration::from_millis(50);
-const POLLED_FOR: Duration = Duration::from_secs(15);
+const POLLED_FOR: Duration = Duration::from_secs(5);
 
 /// A log in the stream [`STREAM`] of a NATS account.
 ///
