@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test target uses its part of it")]
 
+pub mod proxy;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,0 +1,110 @@
+//! A way to a server on which answers are seen, and lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Passes connections on, and breaks them as it is told.
+pub struct Proxy {
+    url: String,
+    orders: Arc<Orders>,
+}
+
+#[derive(Default)]
+struct Orders {
+    /// How many acknowledgements still to swallow, each with its connection.
+    acks_to_lose: AtomicUsize,
+    acks_lost: AtomicUsize,
+    /// After how many bytes from the server each connection breaks; 0 for never.
+    breaks_after: AtomicUsize,
+    broken: AtomicUsize,
+    refusals_in_flight: AtomicUsize,
+}
+
+impl Proxy {
+    /// In front of one server, of a URL with a login.
+    pub async fn before(url: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let (login, server) = url.rsplit_once('@').expect("a login");
+        let url = format!("{login}@{}", listener.local_addr().expect("bound"));
+        let (orders, server) = (Arc::new(Orders::default()), server.to_owned());
+        let told = Arc::clone(&orders);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                if let Ok(server) = TcpStream::connect(&server).await {
+                    tokio::spawn(pass(client, server, Arc::clone(&told)));
+                }
+            }
+        });
+        Self { url, orders }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn lose_acks(&self, count: usize) {
+        self.orders.acks_to_lose.store(count, Ordering::SeqCst);
+    }
+
+    pub fn acks_lost(&self) -> usize {
+        self.orders.acks_lost.load(Ordering::SeqCst)
+    }
+
+    pub fn break_after(&self, bytes: usize) {
+        self.orders.breaks_after.store(bytes, Ordering::SeqCst);
+    }
+
+    pub fn broken(&self) -> usize {
+        self.orders.broken.load(Ordering::SeqCst)
+    }
+
+    /// How often a server has said 10164: refused while another append is on its way.
+    pub fn refusals_in_flight(&self) -> usize {
+        self.orders.refusals_in_flight.load(Ordering::SeqCst)
+    }
+}
+
+async fn pass(client: TcpStream, server: TcpStream, orders: Arc<Orders>) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let upwards = async {
+        let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+    };
+    let downwards = async {
+        let (mut buffer, mut passed) = (vec![0; 64 * 1024], 0);
+        while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
+            let chunk = &buffer[..read];
+            orders.refusals_in_flight.fetch_add(count(chunk, b"\"err_code\":10164"), Ordering::SeqCst);
+            if count(chunk, b"{\"stream\":\"POSTKEY\"") > 0 && take_one(&orders.acks_to_lose) {
+                orders.acks_lost.fetch_add(1, Ordering::SeqCst);
+                return;
+            }
+            let limit = orders.breaks_after.load(Ordering::SeqCst);
+            let rest = if limit == 0 { read } else { limit.saturating_sub(passed).min(read) };
+            if to_client.write_all(&chunk[..rest]).await.is_err() {
+                return;
+            }
+            passed += read;
+            if rest < read {
+                orders.broken.fetch_add(1, Ordering::SeqCst);
+                return;
+            }
+        }
+    };
+    // Whichever ends first breaks both.
+    tokio::select! {
+        () = upwards => {}
+        () = downwards => {}
+    }
+}
+
+fn count(bytes: &[u8], pattern: &[u8]) -> usize {
+    bytes.windows(pattern.len()).filter(|window| *window == pattern).count()
+}
+
+fn take_one(left: &AtomicUsize) -> bool {
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
