@@ -111,10 +111,10 @@ impl EventLog {
 
     /// Appends `entry`, if `expected` is still the last position of its subject, and answers where it stands.
     ///
-    /// Atomic and durable on return. An attempt whose outcome is unknown is looked up: the entry that follows
-    /// `expected` in the subject is either ours, byte for byte, and the append has succeeded, or another's, and it has
-    /// failed for good; if there is none, the same append is made again, which the guard makes harmless, after pauses
-    /// that grow, until the deadline.
+    /// Atomic and durable on return. An attempt whose outcome is unknown, or that was refused, is looked up: the entry
+    /// that follows `expected` in the subject is either ours, byte for byte, and the append has succeeded, now or in an
+    /// earlier call; or another's, and it has failed for good; if there is none, the same append is made again, which the
+    /// guard makes harmless, after pauses that grow, until the deadline.
     pub async fn append(&self, entry: &Entry, expected: Position) -> Result<Position, AppendError> {
         if let Some(corrupt) = self.broken.get() {
             return Err(corrupt.clone().into());
@@ -192,11 +192,6 @@ impl EventLog {
             };
             match answer {
                 Some(Appended::At(position)) => return self.accepted(position, floor),
-                Some(Appended::Conflict) if !unsure => {
-                    if self.has_moved(entry, expected).await? {
-                        return Err(AppendError::Conflict);
-                    }
-                }
                 Some(Appended::Closed) if !unsure => return Err(AppendError::Closed),
                 Some(Appended::Unknown) => {
                     if !unsure {
@@ -207,7 +202,7 @@ impl EventLog {
                 }
                 Some(Appended::Conflict | Appended::Closed) | None => {}
             }
-            if unsure {
+            if unsure || answer == Some(Appended::Conflict) {
                 match self.look_after(entry, expected).await {
                     // `seen` by a follower already, perhaps, so that the floor says nothing about it.
                     Ok(Found::Ours(position)) => return Ok(position),
@@ -215,9 +210,9 @@ impl EventLog {
                     Ok(Found::Nothing) => match answer {
                         // Nothing of ours is in it, and an attempt that is still under way will be refused too.
                         Some(Appended::Closed) => return Err(AppendError::Closed),
-                        // The subject neither ends where we expect it nor goes on from there: it ends before, or an
-                        // attempt of somebody's is still under way.
-                        Some(Appended::Conflict) => drop(self.has_moved(entry, expected).await?),
+                        // Refused, and nothing explains it: somebody's append is on its way through a replicated store
+                        // and may come to nothing; or a server has answered that no longer leads.
+                        Some(Appended::Conflict) => self.still_ends_at(entry, expected).await?,
                         _ => {}
                     },
                     Err(ReadError::Corrupt(corrupt)) => return Err(corrupt.into()),
@@ -267,10 +262,8 @@ impl EventLog {
         Ok(position)
     }
 
-    /// What a definite refusal means: somebody was faster (true); or somebody else's append is still on its way through
-    /// a replicated store, and may yet come to nothing (false); or the subject has lost entries that the caller has
-    /// seen, which would otherwise be a conflict for ever.
-    async fn has_moved(&self, entry: &Entry, expected: Position) -> Result<bool, AppendError> {
+    /// Makes sure that the subject has not lost entries that the caller has seen, which would be refused for ever.
+    async fn still_ends_at(&self, entry: &Entry, expected: Position) -> Result<(), AppendError> {
         let mut looked = false;
         loop {
             match self.head(Scope::Subject(entry.subject.clone())).await {
@@ -282,10 +275,8 @@ impl EventLog {
                     looked = true;
                     sleep(LOOK_AGAIN).await;
                 }
-                Ok(head) => return Ok(head.position > expected),
+                Ok(_) | Err(ReadError::Unavailable(_)) => return Ok(()),
                 Err(ReadError::Corrupt(corrupt)) => return Err(corrupt.into()),
-                // What the refusal says stands without it.
-                Err(ReadError::Unavailable(_)) => return Ok(true),
             }
         }
     }

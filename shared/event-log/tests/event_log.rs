@@ -123,6 +123,25 @@ async fn the_same_entry_again_after_its_ack_was_lost_is_found_where_it_stands() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_same_entry_again_after_a_deadline_is_found_where_it_has_come_to_stand() {
+    let (log, store) =
+        over(filled(0).await, |store| store.on_append(1, AppendFault::Late).on_read(2, ReadFault::Hangs));
+    assert_eq!(log.append(&entry(1, "a"), Position::START).await, Err(AppendError::Unavailable));
+    let _ = store.try_append(&entry(2, "b"), Position::START).await;
+    assert_eq!(log.append(&entry(1, "a"), Position::START).await, Ok(position(1)));
+    assert_eq!(log.append(&entry(1, "c"), Position::START).await, Err(AppendError::Conflict));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_nobody_can_explain_now_is_not_said_to_be_another_entrys() {
+    let (log, store) = over(filled(1).await, |store| {
+        store.on_append(1, AppendFault::Refused).on_read(2, ReadFault::Unavailable).on_read(3, ReadFault::Unavailable)
+    });
+    assert_eq!(log.append(&entry(1, "a"), position(1)).await, Ok(position(2)));
+    assert_eq!(store.appends(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_entry_at_the_expected_place_is_a_conflict_at_once() {
     let (log, store) = over(filled(1).await, |store| store);
     assert_eq!(log.append(&entry(1, "a"), Position::START).await, Err(AppendError::Conflict));
