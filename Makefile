@@ -2,6 +2,8 @@
 
 CARGO ?= cargo
 DATA ?= ./postkey-data
+# Where test processes say how they started NATS and PostgreSQL.
+HOW = $(or $(CARGO_TARGET_DIR),target)/servers/how.log
 
 .PHONY: help run test lint up down
 
@@ -11,9 +13,12 @@ help: ## This help
 run: ## Start postkey on $(DATA) with a demo service and users (postkey up --demo)
 	$(CARGO) run --quiet --package postkey -- up --demo --data $(DATA)
 
-test: ## Build everything and run every test: crates, journeys, bad input, faults
-	$(CARGO) build --workspace
-	$(CARGO) test --workspace --no-fail-fast
+test: ## Build everything and run every test: crates, journeys, bad input, faults; ends by saying how servers were started
+	@rm -f $(HOW)
+	@$(CARGO) build --workspace && $(CARGO) test --workspace --no-fail-fast; status=$$?; \
+	LC_ALL=C sort -u $(HOW) 2>/dev/null | \
+	awk '{ all = all (NR > 1 ? ", " : "") $$0 } END { print "servers: " (NR ? all : "none was started") }'; \
+	exit $$status
 
 lint: ## Check the format, and clippy with warnings as errors
 	$(CARGO) fmt --all --check

@@ -172,6 +172,14 @@ fn the_services_do_not_know_each_other_and_the_command_service_no_database() {
 }
 
 #[test]
+fn the_test_servers_know_nothing_of_postkey() {
+    knows_none_of(
+        "tests/servers",
+        &["domain", "wire", "keys", "ledger", "credential", "event-log", "postkey*", "async-nats", "sqlx", "tokio"],
+    );
+}
+
+#[test]
 fn main_is_wiring() {
     let main = fs::read_to_string(root().join("services/postkey/src/main.rs")).unwrap();
     assert!(main.lines().count() <= 60, "{} lines", main.lines().count());

@@ -31,11 +31,11 @@ impl NatsCluster {
     /// # Panics
     /// As [`Nats::start`].
     pub fn with(options: NatsOptions) -> Self {
-        let routes: Vec<u16> = (0..NODES).map(|_| ports::free()).collect();
+        let routes: Vec<u16> = (0..NODES).map(|_| ports::free_port()).collect();
         let seats = routes.iter().enumerate().map(|(n, own)| Seat {
             name: format!("n{n}"),
-            port: ports::free(),
-            monitor: ports::free(),
+            port: ports::free_port(),
+            monitor: ports::free_port(),
             routes: Some((*own, routes.clone())),
         });
         let mut nodes: Vec<Nats> = seats.map(|seat| Nats::seated(seat, &options)).collect();

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::home;
 use crate::until::until;
+use crate::{children, home};
 
 /// The label of our containers. Its value is the folder of the process that started them.
 pub(crate) const LABEL: &str = "postkey.test.servers";
@@ -33,12 +34,9 @@ pub(crate) struct Container(String);
 impl Container {
     /// One that isn't started.
     pub(crate) fn new(recipe: &Recipe) -> Self {
-        provide(recipe.image);
-        let own = home::own();
-        // Who removes what we leave asks Docker for containers only where there were some.
-        let mark = own.join("containers");
-        fs::write(&mark, "").unwrap_or_else(|error| panic!("{}: {error}", mark.display()));
-        let label = format!("{LABEL}={}", own.display());
+        provide_image(recipe.image);
+        let (label, owner) = container_label();
+        let label = format!("{label}={owner}");
         let mut command = Command::new("docker");
         command.args(["create", "--network", "host", "--label", &label, "--volume", recipe.volume]);
         for (name, value) in &recipe.environment {
@@ -119,8 +117,8 @@ impl Drop for Container {
     }
 }
 
-/// Whether there is a `docker` command and a daemon that answers it.
-pub(crate) fn answers() -> bool {
+/// Whether there is a `docker` command and a daemon that answers it; asked once a process.
+pub fn docker_answers() -> bool {
     static ANSWERS: OnceLock<bool> = OnceLock::new();
     *ANSWERS.get_or_init(|| {
         let mut command = Command::new("docker");
@@ -129,19 +127,49 @@ pub(crate) fn answers() -> bool {
     })
 }
 
-/// Removes all containers of the process whose folder this was, where Docker answers.
+/// The label, as a name and a value, of a container that this process makes by other means than this crate's: it is removed
+/// when the process has ended, whichever way.
+pub fn container_label() -> (&'static str, String) {
+    let own = home::own();
+    // Who removes what we leave asks Docker only where there is something.
+    let mark = own.join("containers");
+    fs::write(&mark, "").unwrap_or_else(|error| panic!("{}: {error}", mark.display()));
+    (LABEL, own.display().to_string())
+}
+
+/// A name, not given before, for a network that this process makes: it is removed after the process's containers.
+pub fn container_network() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let (_, own) = container_label();
+    format!("{}{}", networks_of(Path::new(&own)), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What the names of a process's networks begin with.
+pub(crate) fn networks_of(folder: &Path) -> String {
+    let process = folder.file_name().unwrap_or_default().display();
+    format!("postkey-test-{}-{process}-", children::euid())
+}
+
+/// Removes all containers and networks of the process whose folder this was, where Docker answers.
 pub(crate) fn remove_of(folder: &Path) {
-    if !answers() {
+    if !docker_answers() {
         return;
     }
     let filter = format!("label={LABEL}={}", folder.display());
     for id in docker(&["ps", "--all", "--quiet", "--filter", &filter]).split_whitespace() {
         let _ = output(Command::new("docker").args(["rm", "--force", "--volumes", id]));
     }
+    let filter = format!("name=^{}", networks_of(folder));
+    for id in docker(&["network", "ls", "--quiet", "--filter", &filter]).split_whitespace() {
+        let _ = output(Command::new("docker").args(["network", "rm", id]));
+    }
 }
 
-/// Pulls an image that isn't there, or builds the one that stands in for it.
-fn provide(image: &str) {
+/// Pulls an image that isn't there, or has `infra/images/build.sh` build what stands in for it.
+///
+/// # Panics
+/// Where neither works, with what is said.
+pub fn provide_image(image: &str) {
     let there = || output(Command::new("docker").args(["image", "inspect", image])).status.success();
     if there() {
         return;

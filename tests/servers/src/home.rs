@@ -17,12 +17,16 @@ use crate::{children, container};
 /// What the process that holds a folder holds its lock on.
 const LOCK: &str = "lock";
 
-/// Removes folder `$1` and all containers that it labels, when standard input ends: when its owner does.
+/// Removes folder `$1`, all containers that it labels by `$2`, and the networks whose names begin with `$3`, when standard
+/// input ends: when its owner does.
 const REMOVE_AFTER: &str = r#"
 trap '' HUP INT TERM
 cat > /dev/null
 for again in 1 2 3 4 5; do
-  if [ -e "$1/containers" ]; then docker ps -aq --filter "label=$2=$1" | xargs -r docker rm -fv; fi
+  if [ -e "$1/containers" ]; then
+    docker ps -aq --filter "label=$2=$1" | xargs -r docker rm -fv
+    docker network ls -q --filter "name=^$3" | xargs -r docker network rm
+  fi
   rm -rf "$1" && exit
   sleep 1
 done
@@ -103,6 +107,7 @@ fn sweep(processes: &Path) {
 fn remove_after_us(folder: &Path) {
     let mut command = Command::new("sh");
     command.args(["-c", REMOVE_AFTER, "sh"]).arg(folder).arg(container::LABEL);
+    command.arg(container::networks_of(folder));
     command.current_dir("/").process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut shell = command.spawn().expect("sh");

