@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
+mod cluster;
 mod docker;
 mod log;
 mod nats;
