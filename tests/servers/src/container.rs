@@ -1,7 +1,7 @@
 //! A server as a container on the host's network, by the `docker` command.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +24,8 @@ pub(crate) struct Recipe {
     pub(crate) volume: &'static str,
     /// A file of this machine and where it is copied to.
     pub(crate) file: Option<(String, &'static str)>,
+    /// A folder of this machine that can be read at the same path.
+    pub(crate) folder: Option<PathBuf>,
     pub(crate) arguments: Vec<String>,
 }
 
@@ -41,6 +43,9 @@ impl Container {
         command.args(["create", "--network", "host", "--label", &label, "--volume", recipe.volume]);
         for (name, value) in &recipe.environment {
             command.args(["--env", &format!("{name}={value}")]);
+        }
+        if let Some(folder) = &recipe.folder {
+            command.args(["--volume", &format!("{0}:{0}:ro", folder.display())]);
         }
         command.arg(recipe.image).args(&recipe.arguments);
         let container = Self(succeed(&mut command).trim().to_owned());

@@ -21,7 +21,7 @@ pub struct NatsOptions {
     /// Leaves JetStream's `sync_interval` at its default of 2 minutes: a message is acknowledged before it is on disk.
     pub lazy_sync: bool,
     /// What stands in the configuration in place of the accounts, behind ports, store folder, monitor, sync and cluster.
-    /// Then [`Nats::account`] has nothing to give.
+    /// Then [`Nats::account`] has nothing to give. It may name files in the system's folder for temporary ones.
     pub config: Option<String>,
 }
 
@@ -93,6 +93,8 @@ impl Nats {
                     environment: Vec::new(),
                     volume: "/data",
                     file: Some((config.clone(), "/postkey.conf")),
+                    // A configuration of the options' own may name files.
+                    folder: options.config.is_some().then(std::env::temp_dir),
                     arguments: vec!["--config".to_owned(), "/postkey.conf".to_owned()],
                 }))
             }

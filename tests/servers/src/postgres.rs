@@ -193,6 +193,7 @@ fn container(image: &'static str, port: u16, settings: &[String]) -> Container {
             ("PGPORT", port.to_string()),
         ],
         volume: "/var/lib/postgresql",
+        folder: None,
         file: None,
         arguments: settings.iter().flat_map(|setting| ["-c".to_owned(), setting.clone()]).collect(),
     })
