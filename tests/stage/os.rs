@@ -25,11 +25,25 @@ fn euid_is_root() -> bool {
 
 /// Asks a process to end in order.
 pub(crate) fn terminate(pid: u32) {
+    signal(pid, libc::SIGTERM);
+}
+
+/// Makes a process stand still.
+pub(crate) fn pause(pid: u32) {
+    signal(pid, libc::SIGSTOP);
+}
+
+/// Lets a process that stands still go on.
+pub(crate) fn resume(pid: u32) {
+    signal(pid, libc::SIGCONT);
+}
+
+fn signal(pid: u32, signal: libc::c_int) {
     let pid = libc::pid_t::try_from(pid).unwrap();
     // SAFETY: touches no memory. The process is a child of ours that was not waited for yet, so the id is not reused.
     #[expect(unsafe_code, reason = "std can only kill")]
-    let sent = unsafe { libc::kill(pid, libc::SIGTERM) };
-    assert_eq!(sent, 0, "SIGTERM could not be sent: {}", std::io::Error::last_os_error());
+    let sent = unsafe { libc::kill(pid, signal) };
+    assert_eq!(sent, 0, "signal {signal} could not be sent: {}", std::io::Error::last_os_error());
 }
 
 /// A file's text, lossily; empty where there is none.

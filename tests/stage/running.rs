@@ -74,6 +74,16 @@ impl Running {
         finished
     }
 
+    /// Makes it stand still, as a machine does that is out of memory or cut off.
+    pub fn pause(&self) {
+        os::pause(self.pid());
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        os::resume(self.pid());
+    }
+
     /// Ends it as a power cut would, as far as the process can tell.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -5,12 +5,16 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 
+use reqwest::Method;
 use servers::{Nats, NatsCluster, Postgres};
 
+use crate::answer::Answer;
+use crate::api::Api;
 use crate::binary::postkey;
 use crate::folder::Folder;
 use crate::running::{Running, run};
 use crate::stack::{Stack, listening, new_token, tokens};
+use crate::until::until;
 
 /// What services of their own stand on, and whom they know.
 #[derive(Clone, Debug)]
@@ -54,11 +58,14 @@ impl Separate {
         Self::at(folder, &nats.account(), &nats.monitor_urls(), Postgres::shared()).await
     }
 
-    /// At this URL of NATS, with databases of its own on this PostgreSQL server.
+    /// At this URL of NATS, with databases of its own on this PostgreSQL server; without monitors where none are named.
     pub async fn at(folder: &Folder, nats: &str, monitors: &str, postgres: &Postgres) -> Self {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let stores = Stores {
-            log: words(&["--log", nats, "--nats-monitor", monitors]),
+            log: match monitors {
+                "" => words(&["--log", nats]),
+                monitors => words(&["--log", nats, "--nats-monitor", monitors]),
+            },
             keys: words(&["--keys", &postgres.database()]),
             read_model: words(&["--read-model", &postgres.database()]),
         };
@@ -110,6 +117,19 @@ impl Separate {
         stack
     }
 
+    /// Starts so many of each, all beside each other, and waits until all are ready.
+    pub async fn several(&self, commands: usize, projections: usize) -> Several {
+        let mut several = Several { separate: self.clone(), commands: Vec::new(), projections: Vec::new() };
+        for _ in 0..projections {
+            several.projections.push(Seat::taken(self.projection("127.0.0.1:0")).await);
+        }
+        for _ in 0..commands {
+            several.commands.push(Seat::taken(self.command(&several.projection_urls())).await);
+        }
+        several.ready().await;
+        several
+    }
+
     /// These processes, and the tokens to speak to them.
     pub fn stack(&self, processes: Vec<Running>, command: &str, projection: &str) -> Stack {
         Stack::of(processes, command, projection, self.tokens.clone())
@@ -131,6 +151,13 @@ impl Separate {
         Running::start(command, &self.outputs)
     }
 
+    /// A call of `postkey nats show` on the log.
+    pub fn nats_show(&self) -> Command {
+        let mut command = postkey(["nats", "show"]);
+        command.args(&self.stores.log);
+        command
+    }
+
     /// A call of `postkey rebuild` on the same stores.
     pub fn rebuild(&self) -> Command {
         let mut command = postkey(["rebuild"]);
@@ -143,5 +170,81 @@ impl Separate {
         command.args(&self.stores.log).args(&self.stores.keys);
         command.arg("--keyring-file").arg(self.data.join("keyring"));
         command.arg("--clients-file").arg(self.data.join("clients.json"));
+    }
+}
+
+/// Several of each service beside each other, on the same stores.
+#[derive(Debug)]
+pub struct Several {
+    separate: Separate,
+    /// Command services.
+    pub commands: Vec<Seat>,
+    /// Projection services.
+    pub projections: Vec<Seat>,
+}
+
+/// A service, and where it listens.
+#[derive(Debug)]
+pub struct Seat {
+    /// Its process.
+    pub process: Running,
+    /// Its base URL.
+    pub url: String,
+}
+
+impl Seat {
+    async fn taken(mut process: Running) -> Self {
+        let url = listening(&mut process).await;
+        Self { process, url }
+    }
+
+    /// What its `/healthz` says.
+    pub async fn health(&self) -> Answer {
+        Api::new(&self.url).get("/healthz").await
+    }
+}
+
+impl Several {
+    /// Waits until all are ready.
+    pub async fn ready(&self) {
+        for seat in self.commands.iter().chain(&self.projections) {
+            let api = Api::new(&seat.url);
+            let ready = async || api.try_to_send(Method::GET, "/readyz", None).await.ok().filter(|a| a.status == 200);
+            until("the service is ready", async || ready().await.map(drop)).await;
+        }
+    }
+
+    /// The first of each, as one stack without processes of its own.
+    pub fn stack(&self) -> Stack {
+        self.separate.stack(Vec::new(), &self.commands[0].url, &self.projections[0].url)
+    }
+
+    /// Every command service, asked by the operator.
+    pub fn commands(&self) -> Vec<Api> {
+        self.asked(&self.commands, "operator")
+    }
+
+    /// Every projection service, asked by webmail.
+    pub fn webmails(&self) -> Vec<Api> {
+        self.asked(&self.projections, "webmail")
+    }
+
+    fn asked(&self, seats: &[Seat], role: &str) -> Vec<Api> {
+        seats.iter().map(|seat| Api::new(&seat.url).bearing(&self.separate.tokens[role])).collect()
+    }
+
+    /// Starts a projection service again where it was.
+    pub async fn projection_again(&mut self, number: usize) {
+        let listen = self.projections[number].url.trim_start_matches("http://").to_owned();
+        self.projections[number] = Seat::taken(self.separate.projection(&listen)).await;
+    }
+
+    /// Starts a command service again, elsewhere.
+    pub async fn command_again(&mut self, number: usize) {
+        self.commands[number] = Seat::taken(self.separate.command(&self.projection_urls())).await;
+    }
+
+    fn projection_urls(&self) -> String {
+        self.projections.iter().map(|seat| seat.url.clone()).collect::<Vec<_>>().join(",")
     }
 }

@@ -90,6 +90,11 @@ impl Container {
         }
     }
 
+    /// SIGHUP.
+    pub(crate) fn reload(&self) {
+        docker(&["kill", "--signal", "HUP", &self.0]);
+    }
+
     /// Removes it with what it wrote.
     pub(crate) fn remove(&mut self) {
         let _ = output(Command::new("docker").args(["rm", "--force", "--volumes", &self.0]));

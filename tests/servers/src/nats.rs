@@ -157,6 +157,23 @@ impl Nats {
         self.wait();
     }
 
+    /// Gives it another configuration of accounts while it runs, as an administrator does by `nats-server --signal reload`.
+    ///
+    /// # Panics
+    /// Where it was not started with a configuration of its own ([`NatsOptions::config`]).
+    pub fn configure(&self, config: &str) {
+        assert!(self.configured, "its accounts are those that all tests share");
+        let store = match &self.server {
+            Server::Process(_) => self.folder.join("store").display().to_string(),
+            Server::Container(_) => "/data".to_owned(),
+        };
+        let options = NatsOptions { config: Some(config.to_owned()), ..NatsOptions::default() };
+        let path = self.folder.join("nats.conf");
+        std::fs::write(&path, nats_config::text(&self.seat, &store, &options))
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        self.server.reload();
+    }
+
     /// The last of what it wrote.
     pub fn log(&self) -> String {
         self.server.log()

@@ -89,6 +89,11 @@ impl Process {
         assert!(all.is_some(), "{} does not stand still", self.recipe.program.display());
     }
 
+    /// SIGHUP.
+    pub(crate) fn reload(&self) {
+        children::signal(self.pid(), libc::SIGHUP);
+    }
+
     /// SIGCONT, to all that [`Process::pause`] stopped. One that isn't paused goes on.
     pub(crate) fn resume(&self) {
         let pid = self.pid();

@@ -67,6 +67,14 @@ impl Server {
         }
     }
 
+    /// SIGHUP: it reads its configuration again.
+    pub(crate) fn reload(&self) {
+        match self {
+            Self::Process(process) => process.reload(),
+            Self::Container(container) => container.reload(),
+        }
+    }
+
     /// The last of what it wrote.
     pub(crate) fn log(&self) -> String {
         match self {

@@ -1,0 +1,54 @@
+//! What a start refuses, and what it waits for.
+
+use servers::{Nats, NatsOptions, Postgres};
+use stage::{Folder, PASSWORD, Scene, Separate, until};
+
+#[tokio::test]
+async fn a_server_that_acknowledges_before_it_writes_is_refused_unless_told_so_in_so_many_words() {
+    let (folder, nats) = (Folder::new(), Nats::with(NatsOptions { lazy_sync: true, ..NatsOptions::default() }));
+    let separate = Separate::at(&folder, &nats.account(), &nats.monitor_url(), Postgres::shared()).await;
+    let line = separate.command("http://127.0.0.1:1").finished().await.failed_in_one_line();
+    assert!(line.contains("sync_interval: always") && line.contains("--allow-lazy-sync"), "{line}");
+    let stack = separate.with_log_arguments(&["--allow-lazy-sync"]).start().await;
+    let scene = Scene::on(stack, folder).await;
+    scene.ann_signs_in(PASSWORD).await.is(200);
+}
+
+#[tokio::test]
+async fn servers_whose_disks_nobody_can_ask_after_are_refused() {
+    let (folder, nats) = (Folder::new(), Nats::shared());
+    let separate = Separate::at(&folder, &nats.account(), "", Postgres::shared()).await;
+    let line = separate.command("http://127.0.0.1:1").finished().await.failed_in_one_line();
+    assert!(line.contains("--nats-monitor"), "{line}");
+}
+
+#[tokio::test]
+async fn another_number_of_replicas_than_asked_for_is_refused() {
+    let (folder, nats) = (Folder::new(), Nats::shared());
+    let separate = Separate::at(&folder, &nats.account(), &nats.monitor_url(), Postgres::shared()).await;
+    separate.start().await.stop().await;
+    let three = separate.with_log_arguments(&["--nats-replicas", "3"]);
+    let line = three.command("http://127.0.0.1:1").finished().await.failed_in_one_line();
+    assert!(line.contains("--replicas 3"), "{line}");
+}
+
+/// Everything is down when the services start: they listen, red, and say what they wait for; then all goes by itself.
+#[tokio::test]
+async fn what_is_down_at_the_start_is_waited_for() {
+    let folder = Folder::new();
+    let (mut nats, mut postgres) = (Nats::start(), Postgres::start());
+    let separate = Separate::at(&folder, &nats.account(), &nats.monitor_url(), &postgres).await;
+    nats.kill();
+    postgres.kill();
+    let stack = separate.start_unready().await;
+    for (service, word) in [(stack.command(), "NATS"), (stack.projection(), "read model")] {
+        until("it says what it waits for", async || service.get("/healthz").await.text.contains(word).then_some(()))
+            .await;
+        assert_eq!(service.get("/readyz").await.status, 503);
+    }
+    postgres.start_again();
+    nats.start_again();
+    stack.ready().await;
+    let scene = Scene::on(stack, folder).await;
+    scene.ann_signs_in(PASSWORD).await.is(200);
+}

@@ -1,0 +1,41 @@
+//! A crew at work while something goes wrong.
+
+use stage::{Crew, Random, Several, Stack, Working};
+
+/// Services on the stores under test, and a crew that changes users through all of them.
+pub struct Weather {
+    /// The services.
+    pub services: Several,
+    /// The first of each.
+    pub stack: Stack,
+    working: Working,
+    first: u64,
+}
+
+impl Weather {
+    /// Begins: the crew is at work when this returns.
+    pub async fn fair(services: Several) -> Self {
+        let stack = services.stack();
+        let crew = Crew::hired(&stack, 4, &mut Random::seeded()).await;
+        let first = stack.head().await;
+        let working = crew.works(services.commands(), services.webmails());
+        working.goes_on_for(8).await;
+        Self { services, stack, working, first }
+    }
+
+    /// Waits until the crew has got further by some changes.
+    pub async fn work_goes_on(&self) {
+        self.working.goes_on_for(12).await;
+    }
+
+    /// Ends: all services are ready, every change that was answered stands, once, and each user is as it was left.
+    pub async fn clears(self) {
+        self.services.ready().await;
+        self.work_goes_on().await;
+        let mut crew = self.working.stops().await;
+        crew.settles(&self.stack).await;
+        self.stack.caught_up().await;
+        assert_eq!(self.stack.head().await, self.first + crew.changes(), "one entry a change, no more and no less");
+        crew.finds_its_users_whole(&self.stack).await;
+    }
+}
