@@ -24,9 +24,12 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What PostgreSQL is told of every session (runtime configuration, chapter 19 of its manual). A client that was cut off,
-/// or stands still within a transaction, is let go of, so that it holds no lock that others wait for.
-const SESSION: [(&str, &str); 6] = [
+/// or stands still within a transaction, is let go of, so that it holds no lock that others wait for. Every statement of
+/// ours finds its rows by an index, whatever its values are: planning it again for each costs more than running it does
+/// (a batch of one user: 0.68 ms of the server's time with a plan of its own, 0.28 ms without).
+const SESSION: [(&str, &str); 7] = [
     ("search_path", "public"),
+    ("plan_cache_mode", "force_generic_plan"),
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "3s"),
     ("tcp_keepalives_idle", "5"),
