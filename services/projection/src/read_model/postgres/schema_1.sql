@@ -12,10 +12,12 @@ CREATE TABLE generation (
 CREATE UNIQUE INDEX one_live_generation ON generation (live) WHERE live;
 INSERT INTO generation (generation, live) VALUES (1, true);
 
--- Which projection leads: one row. `expires` is by this database's clock.
+-- Which projection leads: one row. `expires` is by this database's clock. `holder` is unique so that it counts as a key of
+-- the row: a batch that holds `FOR KEY SHARE` then keeps others from taking the lead, and not its holder from claiming it
+-- again.
 CREATE TABLE leader (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    holder uuid,
+    holder uuid UNIQUE,
     expires timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 10);
 INSERT INTO leader DEFAULT VALUES;

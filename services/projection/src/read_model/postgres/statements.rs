@@ -66,7 +66,7 @@ fn names(columns: &[&str]) -> String {
 fn apply() -> String {
     let (first, services) = (10, SERVICE_COLUMNS.len());
     format!(
-        "WITH led AS MATERIALIZED (SELECT holder FROM leader WHERE holder = $8 FOR SHARE), \
+        "WITH led AS MATERIALIZED (SELECT holder FROM leader WHERE holder = $8 FOR KEY SHARE), \
          moved AS ( \
            UPDATE generation SET log = $1, position = $2, leaf = $3, frontier = $4 \
            WHERE generation = $5 AND position = $6 AND log IS NOT DISTINCT FROM $7 \

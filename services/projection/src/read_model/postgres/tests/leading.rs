@@ -112,3 +112,40 @@ async fn a_lead_is_not_lost_within_a_batch() {
         assert_eq!(one.applied(live).await.unwrap(), from);
     }
 }
+
+/// A batch that takes long costs nobody the lead: its holder keeps it, and another has to wait for the batch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn within_a_long_batch_the_lead_is_kept_and_not_taken() {
+    let (one, two, _, database) = two_stores().await;
+    let live = one.live().await.unwrap();
+    assert!(one.claim().await.unwrap());
+    let held = {
+        let database = database.clone();
+        let hold = "BEGIN; SELECT * FROM generation FOR UPDATE; SELECT pg_sleep(1.5); COMMIT";
+        std::thread::spawn(move || Postgres::shared().psql(&database, hold))
+    };
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while Postgres::shared().psql(
+        &database,
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()",
+    ) == "0"
+    {}
+    let next = batch(None, &[service(1, "acme")], &[]);
+    let applying = one.apply(live, &next, None);
+    let meanwhile = async {
+        while Postgres::shared().psql(&database, waiting) == "0" {
+            tokio::task::yield_now().await;
+        }
+        let begun = Instant::now();
+        assert!(one.claim().await.unwrap());
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        Postgres::shared().psql(&database, "UPDATE leader SET expires = clock_timestamp()");
+        assert!(two.claim().await.unwrap(), "once the batch is through");
+        two.applied(live).await.unwrap()
+    };
+    let (applied, seen) = tokio::join!(applying, meanwhile);
+    applied.unwrap();
+    assert_eq!(seen, Some(next.to), "it was, before the lead was another's");
+    held.join().unwrap();
+}
