@@ -71,8 +71,7 @@ impl From<ApplyError> for RebuildError {
 }
 
 /// Fills the next generation up to the log's head, says which rows of the live one differed at its position, and swaps
-/// where both stand at one position, or the live one is behind.
-/// `step` hears each position on the way, and the head.
+/// where both stand at one position, or the live one is behind. `step` hears each position on the way, and the head.
 ///
 /// # Errors
 /// See [`RebuildError`].

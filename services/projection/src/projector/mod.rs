@@ -5,6 +5,7 @@ mod ahead;
 mod cache;
 mod fold;
 mod follower;
+mod gathered;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use keys::{Vault, VaultError};
 use wire::{OpenError, Opened, Stored};
@@ -21,7 +23,8 @@ use wire::{OpenError, Opened, Stored};
 use self::ahead::{Ahead, open_ahead};
 use self::cache::RowCache;
 pub use self::follower::Follower;
-use crate::read_model::{Applied, ApplyError, Generation, ReadModelError, ReadModelWriter};
+use self::gathered::Gathered;
+use crate::read_model::{Applied, ApplyError, Generation, ReadModelError, ReadModelWriter, Rows, Touched};
 
 /// How far the projector has come, for whoever waits for a position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,25 +109,80 @@ impl Projector {
         Self { log, vault, model, generation, cache: RowCache::new() }
     }
 
-    /// Applies everything up to `to`, which the log has reached, and calls `step` with each position on the way.
+    /// Applies everything up to `to`, which the log has reached, and calls `step` with each position on the way. Rows are
+    /// gathered before they are written.
     ///
     /// # Errors
     /// See [`Halt`].
     pub async fn catch_up(&mut self, to: Position, mut step: impl FnMut(Position)) -> Result<Option<Applied>, Halt> {
         let mut applied = self.identified().await?;
-        let log = Arc::clone(&self.log);
-        let beyond = move |entry: &Result<Stored, ReadError>| matches!(entry, Ok(entry) if entry.position > to);
-        let entries = log.read(Scope::All, position(applied.as_ref()));
-        let entries = entries.take_while(move |entry| future::ready(!beyond(entry))).boxed();
-        let mut batches = pin!(open_ahead(entries, self.log.id(), self.vault.clone()));
-        while let Some(batch) = batches.next().await {
-            self.apply(&mut applied, batch).await?;
-            step(position(applied.as_ref()));
+        if !self.gather_up(&mut applied, to, &mut step).await? {
+            // It is no possible history. Where not, is found by writing as it goes.
+            self.cache = RowCache::new();
+            let log = Arc::clone(&self.log);
+            let entries = read_up(&log, position(applied.as_ref()), to);
+            let mut batches = pin!(open_ahead(entries, self.log.id(), self.vault.clone()));
+            while let Some(batch) = batches.next().await {
+                self.apply(&mut applied, batch).await?;
+                step(position(applied.as_ref()));
+            }
         }
         if position(applied.as_ref()) < to {
             return Err(Halt::Later(format!("the log ends before position {to}")));
         }
         Ok(applied)
+    }
+
+    /// `false` where what was gathered last can't be written, or folded: then nothing of that is.
+    async fn gather_up(
+        &mut self,
+        applied: &mut Option<Applied>,
+        to: Position,
+        step: &mut impl FnMut(Position),
+    ) -> Result<bool, Halt> {
+        let log = Arc::clone(&self.log);
+        let entries = read_up(&log, position(applied.as_ref()), to);
+        let mut batches = pin!(open_ahead(entries, self.log.id(), self.vault.clone()));
+        let mut gathered = Gathered::after(applied.clone());
+        while let Some(batch) = batches.next().await {
+            if !batch.opened.is_empty() {
+                let (mut rows, missing) = gathered.split(&fold::touched(&batch.opened));
+                rows.extend(self.rows(&missing).await?);
+                let folded = fold::fold(self.log.id(), gathered.to(), &batch.opened, rows);
+                let Ok(folded) = folded else { return Ok(false) };
+                gathered.take_in(folded);
+            }
+            if (gathered.is_full() || batch.then.is_some()) && !self.write(applied, &mut gathered).await? {
+                return Ok(false);
+            }
+            step(position(gathered.to()));
+            if let Some(halt) = batch.then {
+                return Err(halt);
+            }
+        }
+        self.write(applied, &mut gathered).await
+    }
+
+    /// `false` where it can't be.
+    async fn write(&mut self, applied: &mut Option<Applied>, gathered: &mut Gathered) -> Result<bool, Halt> {
+        let Some(batch) = gathered.empty_into(applied.as_ref()) else { return Ok(true) };
+        match self.model.apply(self.generation, &batch, applied.as_ref()).await {
+            Ok(()) => {
+                *applied = Some(batch.to.clone());
+                self.cache.keep(batch);
+                Ok(true)
+            }
+            Err(ApplyError::AddressTwice) => Ok(false),
+            Err(ApplyError::Moved | ApplyError::NotLeading) => Err(Halt::Moved),
+            Err(ApplyError::ReadModel(error)) => Err(error.into()),
+        }
+    }
+
+    /// The rows as they are written: from memory, or read.
+    async fn rows(&mut self, touched: &Touched) -> Result<Rows, Halt> {
+        let (mut rows, missing) = self.cache.split(touched);
+        rows.extend(self.model.touched(self.generation, &missing).await?);
+        Ok(rows)
     }
 
     /// Follows the log from `applied` on, and tells `step` of it after each batch. Ends with a reason only.
@@ -183,10 +241,7 @@ impl Projector {
         let mut broken = None;
         while !opened.is_empty() {
             let touched = fold::touched(&opened);
-            let (mut rows, missing) = self.cache.split(&touched);
-            let read = self.model.touched(self.generation, &missing).await?;
-            rows.services.extend(read.services);
-            rows.users.extend(read.users);
+            let rows = self.rows(&touched).await?;
             let batch = match fold::fold(self.log.id(), applied.as_ref(), &opened, rows) {
                 Ok(batch) => batch,
                 Err(corrupt) => {
@@ -222,6 +277,12 @@ impl Projector {
         }
         broken.map_or(Ok(()), Err)
     }
+}
+
+/// The entries after a position, up to another.
+fn read_up(log: &EventLog, after: Position, to: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
+    let beyond = move |entry: &Result<Stored, ReadError>| matches!(entry, Ok(entry) if entry.position > to);
+    log.read(Scope::All, after).take_while(move |entry| future::ready(!beyond(entry))).boxed()
 }
 
 fn position(applied: Option<&Applied>) -> Position {

@@ -85,6 +85,14 @@ pub struct Rows {
     pub users: HashMap<UserId, UserRow>,
 }
 
+impl Rows {
+    /// Adds others.
+    pub fn extend(&mut self, others: Self) {
+        self.services.extend(others.services);
+        self.users.extend(others.users);
+    }
+}
+
 /// What a batch of entries makes of the rows that it touches.
 #[derive(Clone, Debug)]
 pub struct Batch {

@@ -142,7 +142,7 @@ async fn one_that_is_cut_off_from_the_log_lets_go() {
 #[tokio::test]
 async fn a_generation_that_another_process_has_made_live_is_followed() {
     let mut world = World::new().await;
-    let (one, two, _) = two_processes(Postgres::shared()).await;
+    let (one, two, database) = two_processes(Postgres::shared()).await;
     world.live_a_little().await;
     let mut first = Following::start(world.follower(&one));
     let mut second = Following::start(world.follower(&two));
@@ -150,7 +150,9 @@ async fn a_generation_that_another_process_has_made_live_is_followed() {
         following.reached(world.author.position()).await;
     }
     let live = one.live().await.unwrap();
-    let report = rebuild(world.log(), world.vault(), Arc::clone(&two) as _, Arc::clone(&two) as _, |_, _| {}).await;
+    let at = Postgres::shared().url(&database).parse().unwrap();
+    let third = Arc::new(PostgresReadModel::open(&at).await.unwrap());
+    let report = rebuild(world.log(), world.vault(), Arc::clone(&third) as _, third as _, |_, _| {}).await;
     assert_eq!(report.unwrap().differences, Some(vec![]));
     assert_ne!(two.live().await.unwrap(), live);
     for _ in 0..5 {

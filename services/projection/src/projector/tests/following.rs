@@ -251,3 +251,26 @@ async fn a_catch_up_ends_where_it_was_told_to() {
     assert!(matches!(beyond, Err(Halt::Later(_))), "{beyond:?}");
     world.expect_rows(&model).await;
 }
+
+/// A row that is gathered is what the next entries are folded onto, also where it is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_catch_up_over_many_batches_ends_at_the_rows_of_the_history() {
+    let mut world = World::new().await;
+    world.live_a_little().await;
+    world.act(2, Act::Erase(3)).await;
+    world.act(2, Act::Add(4, 3)).await;
+    for round in 0..4_000 {
+        let act = if round % 100 == 99 { Act::Password(2) } else { Act::Plan(5 + (round - round / 100) % 2) };
+        world.act(1, act).await;
+    }
+    world.act(1, Act::Erase(3)).await;
+    let model = world.model().await;
+    let mut projector = world.projector(&model).await;
+    let applied = projector.catch_up(world.author.position(), |_| {}).await.unwrap().unwrap();
+    assert_eq!(model.applied(model.live().await.unwrap()).await.unwrap(), Some(applied));
+    world.expect_rows(&model).await;
+    // From there on, with what was written in mind.
+    world.act(1, Act::Password(2)).await;
+    projector.catch_up(world.author.position(), |_| {}).await.unwrap();
+    world.expect_rows(&model).await;
+}

@@ -119,6 +119,41 @@ async fn an_impossible_history_halts_right_before_it() {
     }
 }
 
+/// A user with the address that the first one has.
+fn heir(world: &World) -> Change {
+    let mut beside = crate::staged::Author::default();
+    let first = beside.first();
+    beside.stands(first, leaf_hash(b""));
+    let provisioned = beside.change(1, &Act::Provision).unwrap();
+    beside.stands(provisioned, leaf_hash(b""));
+    let added = beside.change(1, &Act::Add(9, 1)).unwrap();
+    world.author.forged(1, Some(user_of(1, 9)), added.events().to_vec())
+}
+
+/// What is gathered before it is written is found to be impossible as exactly as what is not.
+#[tokio::test]
+async fn a_catch_up_halts_right_before_what_is_impossible() {
+    // With the first user in what is gathered, and with it written before.
+    for written_before in [false, true] {
+        let mut world = World::new().await;
+        world.live_a_little().await;
+        let model = world.model().await;
+        let sound = world.author.position();
+        if written_before {
+            world.projector(&model).await.catch_up(sound, |_| {}).await.unwrap();
+        }
+        world.act(1, Act::Password(2)).await;
+        let sealed = world.sealed(&heir(&world)).await;
+        let at = world.append(&sealed).await;
+        let halt = world.projector(&model).await.catch_up(at, |_| {}).await.unwrap_err();
+        let Halt::Broken(Broken::Corrupt(why)) = halt else { panic!("{halt:?}") };
+        assert!(why.contains(&format!("position {at}")) && why.contains("address"), "{why}");
+        let applied = model.applied(model.live().await.unwrap()).await.unwrap().unwrap();
+        assert_eq!(applied.position.next(), at);
+        world.expect_rows(&model).await;
+    }
+}
+
 #[tokio::test]
 async fn an_address_that_a_row_has_already_halts_right_before_the_second() {
     let mut world = World::new().await;
@@ -131,15 +166,7 @@ async fn an_address_that_a_row_has_already_halts_right_before_the_second() {
     model.close().await;
 
     world.act(1, Act::Password(2)).await;
-    let heir = {
-        let mut beside = crate::staged::Author::default();
-        let first = beside.first();
-        beside.stands(first, leaf_hash(b""));
-        let provisioned = beside.change(1, &Act::Provision).unwrap();
-        beside.stands(provisioned, leaf_hash(b""));
-        let added = beside.change(1, &Act::Add(9, 1)).unwrap();
-        world.author.forged(1, Some(user_of(1, 9)), added.events().to_vec())
-    };
+    let heir = heir(&world);
     let sealed = world.sealed(&heir).await;
     let at = world.append(&sealed).await;
     world.append(&scribble(2)).await;
