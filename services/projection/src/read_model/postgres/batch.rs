@@ -77,6 +77,7 @@ impl<'b> Counted<'b> {
     pub async fn apply(&self, holder: Option<Uuid>, connection: &mut PgConnection) -> Result<Outcome, sqlx::Error> {
         let (to, from) = (&self.batch.to, self.from);
         let query = sqlx::query(AssertSqlSafe(SQL.apply.as_str()))
+            .persistent(super::is_small(&self.batch.users))
             .bind(to.log.uuid())
             .bind(self.to)
             .bind(to.leaf.map(|leaf| leaf.0.to_vec()))

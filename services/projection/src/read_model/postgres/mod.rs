@@ -102,9 +102,11 @@ impl PostgresReadModel {
     ) -> Result<T, ApplyError> {
         let done = self.writer.once_within(REBUILD_WITHIN, async |connection| {
             let mut transaction = connection.begin().await?;
-            sqlx::raw_sql("SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = 0")
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::raw_sql(
+                "SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on",
+            )
+            .execute(&mut *transaction)
+            .await?;
             let value = work(&mut transaction).await?;
             if value.is_ok() {
                 transaction.commit().await?;
@@ -136,6 +138,12 @@ impl PostgresReadModel {
         rows.truncate(limit as usize);
         Ok(Page { rows, more })
     }
+}
+
+/// Whether planning costs more than a bad plan could: a statement for many rows is planned when it is run, for the size that
+/// the table has then.
+const fn is_small<T>(rows: &[T]) -> bool {
+    rows.len() < 64
 }
 
 fn statement(sql: &'static str) -> Statement {
@@ -201,12 +209,14 @@ impl ReadModelWriter for PostgresReadModel {
         let mut rows = Rows::default();
         if !touched.services.is_empty() {
             let ids: Vec<_> = touched.services.iter().map(|id| id.uuid()).collect();
-            let bound = || statement(&SQL.services_touched).bind(generation.0).bind(ids.clone());
+            let bound =
+                || statement(&SQL.services_touched).persistent(is_small(&ids)).bind(generation.0).bind(ids.clone());
             rows.services = self.rows(bound, row::service).await?.into_iter().map(|row| (row.id, row)).collect();
         }
         if !touched.users.is_empty() {
             let ids: Vec<_> = touched.users.iter().map(|id| id.uuid()).collect();
-            let bound = || statement(&SQL.users_touched).bind(generation.0).bind(ids.clone());
+            let bound =
+                || statement(&SQL.users_touched).persistent(is_small(&ids)).bind(generation.0).bind(ids.clone());
             rows.users = self.rows(bound, row::user).await?.into_iter().map(|row| (row.id, row)).collect();
         }
         Ok(rows)

@@ -62,3 +62,6 @@ CREATE TABLE mailbox_user (
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX user_by_address ON mailbox_user (generation, address);
 CREATE INDEX user_by_service ON mailbox_user (generation, service, "user");
+
+-- So that plans know from the first look-up on that these are one row each.
+ANALYZE generation, leader;

@@ -73,8 +73,8 @@ fn apply() -> String {
              AND ($8::uuid IS NULL OR EXISTS (SELECT FROM led)) \
            RETURNING generation), \
          erased AS ( \
-           DELETE FROM mailbox_user AS u USING moved \
-           WHERE u.generation = moved.generation AND u.\"user\" = ANY($9) RETURNING 1), \
+           DELETE FROM mailbox_user \
+           WHERE generation = $5 AND \"user\" = ANY($9) AND EXISTS (SELECT FROM moved) RETURNING 1), \
          services AS ({}), \
          users AS ({}) \
          SELECT (SELECT count(*) FROM led), (SELECT count(*) FROM moved)",
