@@ -19,8 +19,7 @@ async fn two_processes(postgres: &Postgres) -> (Arc<PostgresReadModel>, Arc<Post
     (open().await, open().await, url.rsplit_once('/').unwrap().1.to_owned())
 }
 
-/// How many batches were written, and how many positions they moved: the same entries twice would be more batches than
-/// positions, and a position that went back is seen by nobody.
+/// Every entry is applied, in the frontier once, and the rows are those of the history.
 async fn expect_once(world: &World, model: &Arc<PostgresReadModel>) {
     world.expect_rows(model).await;
     let applied = model.applied(model.live().await.unwrap()).await.unwrap().unwrap();
@@ -224,4 +223,63 @@ async fn rows_that_a_crash_took_back_are_applied_again_without_a_new_entry() {
     following.reached(head).await;
     expect_once(&world, &one).await;
     following.stop().await;
+}
+
+/// All of a process stands still, as under SIGSTOP: its runtime's one thread. It wakes up with a batch in hand and in the
+/// belief that it leads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_stood_still_is_followed_by_the_other_and_stands_by_when_it_wakes() {
+    let url = Postgres::shared().database();
+    let mut world = World::new().await;
+    world.live_a_little().await;
+    let (log, vault, at) = (world.log(), world.vault(), url.clone());
+    let (told, progress) = std::sync::mpsc::channel();
+    let (freeze, frozen) = tokio::sync::oneshot::channel::<()>();
+    let (wake, awake) = std::sync::mpsc::channel::<()>();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let process = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let model = Arc::new(PostgresReadModel::open(&at.parse().unwrap()).await.unwrap());
+            let follower = Follower::new(log, vault, Arc::clone(&model) as _, model as _);
+            told.send(follower.progress()).unwrap();
+            let stop = CancellationToken::new();
+            let health = postkey_http::Health::new().check("projector");
+            let following = tokio::spawn(follower.follow(health, stop.clone()));
+            frozen.await.unwrap();
+            awake.recv().unwrap();
+            ended.await.unwrap();
+            stop.cancel();
+            following.await.unwrap();
+        });
+    });
+    let mut first = progress.recv().unwrap();
+    let head = world.author.position();
+    first.wait_for(|progress| progress.position >= head).await.unwrap();
+
+    let two = Arc::new(PostgresReadModel::open(&url.parse().unwrap()).await.unwrap());
+    let mut second = Following::start(world.follower(&two));
+    second.reached(head).await;
+    assert_eq!(two.look().await.unwrap().lead, Lead::Anothers);
+    freeze.send(()).unwrap();
+    let begun = Instant::now();
+    for _ in 0..5 {
+        world.act(1, Act::Password(2)).await;
+    }
+    second.reached(world.author.position()).await;
+    assert!(begun.elapsed() < TAKES_OVER_WITHIN, "{:?}", begun.elapsed());
+
+    wake.send(()).unwrap();
+    for _ in 0..5 {
+        world.act(1, Act::Password(2)).await;
+    }
+    let head = world.author.position();
+    first.wait_for(|progress| progress.position >= head).await.unwrap();
+    second.reached(head).await;
+    assert_eq!(two.look().await.unwrap().lead, Lead::Ours);
+    assert_eq!(first.borrow().halted, None);
+    expect_once(&world, &two).await;
+    end.send(()).unwrap();
+    process.join().unwrap();
+    second.stop().await;
 }
