@@ -93,7 +93,7 @@ async fn credentials_are_revoked_while_the_services_run() {
         )
     };
     let options = NatsOptions { config: Some(accounts("first")), ..NatsOptions::default() };
-    let (folder, mut nats) = (Folder::new(), Nats::with(options));
+    let (folder, nats) = (Folder::new(), Nats::with(options));
     let url = nats.url().replace("nats://", "nats://p:first@");
     let separate = Separate::at(&folder, &url, &nats.monitor_url(), Postgres::shared()).await;
     let weather = Weather::fair(separate.several(1, 1).await).await;
