@@ -18,7 +18,7 @@ use crate::{Corrupt, ReadError, Scope};
 
 /// How many entries one question brings, and how many bytes of them: less than a server keeps for a client that is slow
 /// (64 MB, and then it hangs up), for several readers on one connection.
-const PAGE: usize = 1_000;
+const PAGE: u64 = 1_000;
 const PAGE_BYTES: usize = 4 << 20;
 /// How often what looks like a loss is looked at, and the pause between: a server that takes itself for the leader
 /// without being it finds out meanwhile.
@@ -97,9 +97,18 @@ pub(super) fn up_to(
 ) -> impl Stream<Item = Result<Stored, ReadError>> + Send + '_ {
     try_stream! {
         let mut last = after;
+        // The next page, asked for while this one comes: what a full page is followed by is known for the whole log only.
+        let (mut ahead, mut full): (Option<(Position, Page)>, bool) = (None, false);
         while last < to {
             let before = last;
-            let mut page = Page::ask(connection, &scope, last).await?;
+            let mut page = match ahead.take() {
+                Some((from, page)) if from == last => page,
+                _ => Page::ask(connection, &scope, last).await?,
+            };
+            let next_page = Position::new(last.get().saturating_add(PAGE));
+            if full && scope == Scope::All && next_page < to {
+                ahead = Some((next_page, Page::ask(connection, &scope, next_page).await?));
+            }
             while let Some(stored) = page.next().await? {
                 // A replica that has lost entries is no proof that the log has.
                 if scope == Scope::All && stored.position != last.next() {
@@ -108,6 +117,7 @@ pub(super) fn up_to(
                 last = stored.position;
                 yield stored;
             }
+            full = last.get() - before.get() >= PAGE;
             if last == before {
                 let stored = found_by_the_leader(connection, &scope, last, to).await?;
                 tracing::debug!(position = %stored.position, "a replica does not have this entry; the leader does");
