@@ -91,7 +91,7 @@ async fn a_leader_that_has_lost_the_others_is_not_believed() {
     for node in (0..3).filter(|node| *node != leader) {
         cluster.nodes()[node].pause();
     }
-    // It goes on leading, as it thinks, for up to 10 s.
+    // It goes on leading, as it thinks.
     let said = within(30, async || store.head(Scope::All).await.err()).await;
     assert!(matches!(&said, ReadError::Unavailable(what) if what.contains("has not heard from most")), "{said}");
     let read = store.read(Scope::Subject(entry(1, "").subject), Position::START).next().await;
@@ -187,6 +187,27 @@ async fn a_connection_that_breaks_again_and_again_makes_no_holes() {
     }
     assert!(followed(&log, Position::START, whole.len()).await.0 == whole);
     assert!(proxy.broken() >= 5, "{}", proxy.broken());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_is_lost_on_the_way_is_asked_for_again() {
+    let url = Nats::shared().account();
+    let proxy = Proxy::before(&url).await;
+    let store: Arc<dyn LogStore> = made(&config(proxy.url()), 1).await;
+    let (mut last, mut own) = (Position::START, Vec::new());
+    for number in 0..300 {
+        let entry = entry(1, format!("{number}"));
+        last = append(&store, &entry, last).await;
+        own.push(Stored { position: last, entry });
+    }
+    for scope in [Scope::All, Scope::service(service(1))] {
+        proxy.lose_entries(5);
+        within(30, async || {
+            assert!(all(&store, scope.clone(), Position::START).await == own, "{scope:?}");
+            (proxy.entries_to_lose() == 0).then_some(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

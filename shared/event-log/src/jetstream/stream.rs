@@ -146,7 +146,8 @@ impl Cluster {
 
 impl Info {
     /// Whether the server that answers has lately heard from enough others to be the only one that leads. One that was cut
-    /// off, or stood still, takes itself for the leader for up to 10 s, while the others have another and go on.
+    /// off, or stood still, takes itself for the leader for a while (measured with 2.15.1: more than 30 s), though the
+    /// others may have another and go on.
     pub fn is_leaders(&self) -> bool {
         let replicas = self.cluster.as_ref().and_then(|cluster| cluster.replicas.as_deref()).unwrap_or_default();
         let heard = replicas.iter().filter(|replica| u128::from(replica.active) < IN_TOUCH.as_nanos()).count();

@@ -1,5 +1,6 @@
 //! A way to a server on which answers are seen, and lost.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,6 +22,8 @@ struct Orders {
     breaks_after: AtomicUsize,
     broken: AtomicUsize,
     refusals_in_flight: AtomicUsize,
+    /// How many directly read entries still to leave out.
+    entries_to_lose: AtomicUsize,
 }
 
 impl Proxy {
@@ -53,6 +56,16 @@ impl Proxy {
         self.orders.acks_lost.load(Ordering::SeqCst)
     }
 
+    /// Leaves out entries from the middle of answers, and nothing else.
+    pub fn lose_entries(&self, count: usize) {
+        self.orders.entries_to_lose.store(count, Ordering::SeqCst);
+    }
+
+    /// How many it has still to leave out.
+    pub fn entries_to_lose(&self) -> usize {
+        self.orders.entries_to_lose.load(Ordering::SeqCst)
+    }
+
     pub fn break_after(&self, bytes: usize) {
         self.orders.breaks_after.store(bytes, Ordering::SeqCst);
     }
@@ -76,9 +89,13 @@ async fn pass(client: TcpStream, server: TcpStream, orders: Arc<Orders>) {
     let downwards = async {
         let (mut buffer, mut passed) = (vec![0; 64 * 1024], 0);
         while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
-            let chunk = &buffer[..read];
-            orders.refusals_in_flight.fetch_add(count(chunk, b"\"err_code\":10164"), Ordering::SeqCst);
-            if count(chunk, b"{\"stream\":\"POSTKEY\"") > 0 && take_one(&orders.acks_to_lose) {
+            let mut chunk = buffer[..read].to_vec();
+            if let Some(entry) = directly_read(&chunk).filter(|_| take_one(&orders.entries_to_lose)) {
+                chunk.drain(entry);
+            }
+            let read = chunk.len();
+            orders.refusals_in_flight.fetch_add(count(&chunk, b"\"err_code\":10164"), Ordering::SeqCst);
+            if count(&chunk, b"{\"stream\":\"POSTKEY\"") > 0 && take_one(&orders.acks_to_lose) {
                 orders.acks_lost.fetch_add(1, Ordering::SeqCst);
                 return;
             }
@@ -99,6 +116,25 @@ async fn pass(client: TcpStream, server: TcpStream, orders: Arc<Orders>) {
         () = upwards => {}
         () = downwards => {}
     }
+}
+
+/// A whole message of an answer of many that is not its first: `HMSG <subject> <sid> <bytes of headers> <bytes>`, a line's
+/// end, so many bytes, a line's end (<https://docs.nats.io/reference/reference-protocols/nats-protocol>).
+fn directly_read(chunk: &[u8]) -> Option<Range<usize>> {
+    let find = |from: usize, what: &[u8]| Some(from + chunk[from..].windows(what.len()).position(|at| at == what)?);
+    let mut from = 0;
+    while let Some(begin) = find(from, b"\r\nHMSG ") {
+        from = begin + 2;
+        let line_end = find(from, b"\r\n")?;
+        let line = std::str::from_utf8(&chunk[from..line_end]).ok()?;
+        let bytes: usize = line.rsplit(' ').next()?.parse().ok()?;
+        let end = line_end + 2 + bytes + 2;
+        let message = chunk.get(from..end)?;
+        if count(message, b"Nats-Last-Sequence: ") == 1 && count(message, b"Nats-Last-Sequence: 0") == 0 {
+            return Some(from..end);
+        }
+    }
+    None
 }
 
 fn count(bytes: &[u8], pattern: &[u8]) -> usize {
