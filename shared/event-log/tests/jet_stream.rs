@@ -281,13 +281,12 @@ async fn a_consumer_that_somebody_deletes_is_done_without_until_it_is_back() {
     assert!(polled.iter().map(|stored| stored.position.get()).eq(2..=4));
 
     // Nobody needs to begin anew for it to be used again.
-    let mut entries = log.follow(last);
-    let (heard, appended) = tokio::join!(entries.next(), async {
+    let (heard, appended) = tokio::join!(followed(&log, last, 1), async {
         writer.make_consumers(&["projection-1".to_owned()]).await.expect("made");
         within(30, async || store.alarms().borrow().consumer.is_none().then_some(())).await;
         append(&(Arc::clone(&writer) as _), &entry(1, "e"), last).await
     });
-    assert_eq!(heard.expect("one").expect("sound").position, appended);
+    assert_eq!(heard.0[0].position, appended);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,6 +38,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A consumer of ours that nobody pulls from any more goes away after this.
 const FORGOTTEN: Duration = Duration::from_secs(30);
 
+/// For how long one is looked for that is to be deleted and is not there: it may have been asked for just before.
+const ASK_AGAIN_FOR: Duration = Duration::from_secs(5);
+
 /// The status with which a pull ends early, for a reason that stands in its description.
 const NOT_NOW: u16 = 409;
 
@@ -54,10 +57,18 @@ impl Drop for Consumer {
     fn drop(&mut self) {
         let Some(connection) = self.own.take() else { return };
         // Without a runtime, or an answer, it is forgotten a little later.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let delete = connection.subject(&format!("CONSUMER.DELETE.{STREAM}.{}", self.name));
-            runtime.spawn(async move { drop(connection.publish(delete, None, Default::default()).await) });
-        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let delete = format!("CONSUMER.DELETE.{STREAM}.{}", self.name);
+        runtime.spawn(async move {
+            let begun = Instant::now();
+            // The server may still be making it.
+            while let Err(fault) = connection.api::<IgnoredAny>(&delete, &json!({})).await
+                && is_no_consumer(&fault)
+                && begun.elapsed() < ASK_AGAIN_FOR
+            {
+                sleep(SILENCE).await;
+            }
+        });
     }
 }
 
