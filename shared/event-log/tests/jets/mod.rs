@@ -192,6 +192,7 @@ pub async fn followed(log: &EventLog, after: Position, count: usize) -> (Vec<Sto
                 Ok(stored) => found.push(stored),
                 Err(ReadError::Unavailable(_)) => {
                     doubts += 1;
+                    sleep(Duration::from_millis(20)).await;
                     break;
                 }
                 Err(error) => panic!("{error}"),
