@@ -147,11 +147,13 @@ impl Cluster {
 impl Info {
     /// Whether the server that answers has lately heard from enough others to be the only one that leads. One that was cut
     /// off, or stood still, takes itself for the leader for a while (measured with 2.15.1: more than 30 s), though the
-    /// others may have another and go on.
+    /// others may have another and go on; and then it, or another that lags, answers for some seconds more while it knows
+    /// of no leader.
     pub fn is_leaders(&self) -> bool {
-        let replicas = self.cluster.as_ref().and_then(|cluster| cluster.replicas.as_deref()).unwrap_or_default();
+        let Some(cluster) = &self.cluster else { return true };
+        let replicas = cluster.replicas.as_deref().unwrap_or_default();
         let heard = replicas.iter().filter(|replica| u128::from(replica.active) < IN_TOUCH.as_nanos()).count();
-        (heard + 1) * 2 > replicas.len() + 1
+        (cluster.leader.is_some() || replicas.is_empty()) && (heard + 1) * 2 > replicas.len() + 1
     }
 }
 
@@ -241,4 +243,31 @@ pub(super) fn finish_copying(config: &mut Map<String, Value>) {
 pub(super) fn servers_behind(cluster: Option<&Cluster>) -> Option<String> {
     let behind = cluster?.behind();
     (!behind.is_empty()).then(|| format!("these servers of the stream are down or behind: {}", behind.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Info;
+
+    fn is_leaders(cluster: &serde_json::Value) -> bool {
+        let state = json!({"messages": 60, "first_seq": 1, "last_seq": 60});
+        let info = json!({"config": {}, "state": state, "cluster": cluster}).to_string();
+        serde_json::from_str::<Info>(&info).unwrap().is_leaders()
+    }
+
+    /// As nats-server 2.15.1 has answered.
+    #[test]
+    fn only_a_leader_that_the_others_have_let_hear_from_them_is_believed() {
+        let replica =
+            |name: &str, active: u64| json!({"name": name, "current": active < 1_000_000_000, "active": active});
+        let [n0, n1, n2] = [replica("n0", 64_338_604), replica("n1", 16_864_082_184), replica("n2", 190_286)];
+        assert!(is_leaders(&json!({"leader": "n0"})));
+        assert!(is_leaders(&json!({"leader": "n1", "replicas": [n0, n2]})));
+        assert!(is_leaders(&json!({"leader": "n0", "replicas": [n1, n2]})), "one of three is down");
+        let n2_before = replica("n2", 12_860_363_332);
+        assert!(!is_leaders(&json!({"leader": "n0", "replicas": [n1, n2_before]})), "it was cut off");
+        assert!(!is_leaders(&json!({"replicas": [n0, n1, n2]})), "nobody leads");
+    }
 }
