@@ -240,3 +240,28 @@ fn folders_and_files_are_named_for_what_they_hold() {
         }
     }
 }
+
+#[test]
+fn the_compose_file_opens_no_port_to_others_and_holds_no_secret() {
+    let compose = fs::read_to_string(root().join("infra/compose.yaml")).unwrap();
+    let ports: Vec<_> = compose.lines().filter(|line| line.trim_start().starts_with("ports:")).collect();
+    assert_eq!(ports.len(), 4, "two command services and two projections: {ports:?}");
+    for line in ports {
+        assert!(line.contains(r#"[ "127.0.0.1:"#) && !line.contains(','), "{line}");
+    }
+    assert!(!compose.contains("network_mode"), "no container on the network of the machine");
+    for line in compose.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let upper = line.to_uppercase();
+        let named = ["PASSWORD", "SEED", "TOKEN", "CREDENTIALS"].iter().any(|word| upper.contains(word));
+        // Secrets are named by their files, and their files lie in one folder.
+        let by_file = ["/run/", "./secrets/"].iter().any(|folder| line.contains(folder));
+        assert!(!named || by_file, "{line}");
+        // No user has a password in a URL.
+        assert!(
+            !line.split("://").skip(1).any(|rest| rest.split('@').next().unwrap().contains(':') && rest.contains('@')),
+            "{line}"
+        );
+    }
+    let ignored = fs::read_to_string(root().join(".gitignore")).unwrap();
+    assert!(ignored.lines().any(|line| line == "/infra/secrets"), "secrets are never committed");
+}
