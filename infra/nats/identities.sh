@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # identities.sh DIR: keys and certificates of everybody who speaks to the NATS cluster, made with openssl and coreutils.
 #
-# Makes what is missing in DIR and overwrites nothing; to renew a certificate or a key, remove it and run again, then
-# `nats-server --signal reload` (or restart) the servers. Two authorities, so that a client's certificate can't join the
+# Makes what is missing in DIR and overwrites nothing. Two authorities, so that a client's certificate can't join the
 # cluster as a server: servers show a certificate of server-ca, to clients and to each other; clients one of client-ca.
 #
-#   DIR/ca/          server-ca.key, client-ca.key: needed to issue more; keep them offline
-#   DIR/public/      server-ca.pem, client-ca.pem, and public-keys.conf, which accounts.conf includes
+#   DIR/ca/          server-ca.key, client-ca.key: needed to issue more
+#   DIR/public/      server-ca.pem, client-ca.pem; IDENTITY.pub; public-keys.conf of these, which accounts.conf includes
 #   DIR/nats-N/      server.pem, server.key
-#   DIR/IDENTITY/    nkey.seed, nkey.pub, client.pem, client.key: one folder for each identity of accounts.conf
+#   DIR/IDENTITY/    nkey.seed, client.pem, client.key: one folder for each identity of accounts.conf
 #
-# Folders are 0700 and what is secret is 0600. Give each machine its own folder and public/, and no more. `admin` and
-# `system` are for a person at work: keep them offline.
+# All of it is its owner's alone (0700, 0600). Give each machine its own folder and public/, and no more. `admin` and
+# `system` are for a person at work: keep them offline, with ca/. An identity whose folder is not here, but whose
+# public/IDENTITY.pub is, is kept elsewhere and left alone.
+#
+# To revoke an identity, remove its folder and its public/IDENTITY.pub; to renew a certificate, remove its .pem. Run this
+# again, and restart the servers one after the other, or send each SIGHUP.
 #
 # NATS_SERVERS names the servers (default "nats-1 nats-2 nats-3"): the DNS names or IP addresses that clients and routes
 # reach them by. Each certificate also names localhost and 127.0.0.1, for checks from inside.
@@ -64,14 +67,13 @@ certificate() { # FOLDER/FILE, without its ending; NAME; AUTHORITY; EXTENSIONS
       -set_serial "0x$(openssl rand -hex 16)" -extfile <(printf '%s\n' "$4") 2> /dev/null | into "$certificate"
 }
 
-seed() { # FOLDER
-  [ -e "$1/nkey.seed" ] && [ -e "$1/nkey.pub" ] && return
-  [ ! -e "$1/nkey.seed" ] || { echo "identities.sh: $1/nkey.pub is missing: remove nkey.seed too" >&2; exit 1; }
+seed() { # IDENTITY
+  [ -e "$dir/public/$1.pub" ] && return
   local pem
   pem=$(openssl genpkey -algorithm ED25519)
   # The last 32 bytes of both DER forms are the seed and the public key (RFC 8410). 0x9500: seed of a user; 0xa0: user.
-  openssl pkey -pubout -outform DER <<< "$pem" | tail -c 32 | nkey a0 | into "$1/nkey.pub"
-  openssl pkey -outform DER <<< "$pem" | tail -c 32 | nkey 9500 | into "$1/nkey.seed"
+  openssl pkey -outform DER <<< "$pem" | tail -c 32 | nkey 9500 | into "$dir/$1/nkey.seed"
+  openssl pkey -pubout -outform DER <<< "$pem" | tail -c 32 | nkey a0 | into "$dir/public/$1.pub"
 }
 
 mkdir -p "$dir" "$dir/ca" "$dir/public"
@@ -86,16 +88,17 @@ extendedKeyUsage=serverAuth,clientAuth
 subjectAltName=$name,DNS:localhost,IP:127.0.0.1"
 done
 for identity in $identities; do
+  if [ -e "$dir/public/$identity.pub" ] && [ ! -e "$dir/$identity/nkey.seed" ]; then continue; fi
   mkdir -p "$dir/$identity"
-  seed "$dir/$identity"
+  seed "$identity"
   certificate "$dir/$identity/client" "$identity" client-ca "basicConstraints=critical,CA:FALSE
 keyUsage=critical,digitalSignature
 extendedKeyUsage=clientAuth"
 done
 {
-  echo "# Public keys of the identities, written by identities.sh. To revoke one, remove its folder, run it again and reload."
+  echo "# Public keys of the identities, written by identities.sh."
   for identity in $identities; do
     variable=$(printf %s "$identity" | tr a-z- A-Z_)
-    echo "$variable: $(cat "$dir/$identity/nkey.pub")"
+    echo "$variable: $(cat "$dir/public/$identity.pub")"
   done
 } | into "$dir/public/public-keys.conf"
