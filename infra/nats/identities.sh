@@ -44,9 +44,9 @@ nkey() {
   printf "$(printf %s "$hex" | sed 's/../\\x&/g')" | base32 -w 0 | tr -d =
 }
 
-# Puts stdin into a file that is not there yet, whole or not at all.
+# Puts stdin into a file, whole or not at all: nothing where what should have made it has failed.
 into() {
-  cat > "$1.new" && mv "$1.new" "$1"
+  cat > "$1.new" && [ -s "$1.new" ] && mv "$1.new" "$1"
 }
 
 authority() { # NAME
