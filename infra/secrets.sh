@@ -42,7 +42,9 @@ for role in panel webmail operator auditor; do
   if [ -s "$token" ] && grep -q "$(tr -d '\n' < "$token" | sha256sum | cut -d ' ' -f 1)" secrets/postkey/clients.json; then continue; fi
   customer=()
   if [ $role = panel ]; then customer=(--customer '*'); fi
-  postkey token revoke $role --clients-file /secrets/clients.json > /dev/null
+  if grep -q "\"name\": \"$role\"" secrets/postkey/clients.json; then
+    postkey token revoke $role --clients-file /secrets/clients.json > /dev/null
+  fi
   postkey token new --role $role --name $role "${customer[@]}" --clients-file /secrets/clients.json > "$token.new"
   mv "$token.new" "$token"
 done

@@ -13,4 +13,4 @@ cp "$target/$host/release/postkey" postkey.new
 strip postkey.new 2> /dev/null || true
 chmod 755 postkey.new
 mv postkey.new postkey
-docker build --quiet --tag postkey:local . > /dev/null
+said=$(docker build --quiet --tag postkey:local . 2>&1) || { echo "$said" >&2; exit 1; }
