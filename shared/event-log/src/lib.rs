@@ -2,7 +2,7 @@
 //!
 //! [`EventLog`] is what the services hold. It carries, once for every kind of store, the resolution of lost
 //! acknowledgements, the deadline, and the checks of identity and contiguity. [`LogStore`] is what a kind of store has
-//! to offer; [`SqliteStore`] is the embedded one.
+//! to offer, and [`CopyEnd`] what it offers for moving a log; [`SqliteStore`] is the embedded one.
 //!
 //! The feature `contract` adds what tests need: the contract that every store passes, a store in memory, and one that
 //! fails on demand.
@@ -10,6 +10,7 @@
 //! This crate knows bytes and ids only. It never parses an entry, knows no event, no key and no MAC, decides nothing,
 //! and takes neither a clock's time nor randomness: that a position is filled says nothing yet about what stands there.
 
+mod copy_end;
 mod corrupt;
 mod event_log;
 mod jetstream;
@@ -23,6 +24,7 @@ mod faulty;
 #[cfg(feature = "contract")]
 mod memory;
 
+pub use copy_end::{CopyEnd, CopyError, CopyId, Standing};
 pub use corrupt::Corrupt;
 pub use event_log::{AppendError, EventLog};
 #[cfg(feature = "contract")]

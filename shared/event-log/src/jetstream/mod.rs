@@ -4,6 +4,7 @@
 //! MACs, positions and the signed ledger find that out, this store does not.
 
 mod connection;
+mod copying;
 mod faults;
 mod follow;
 mod read;

@@ -19,6 +19,9 @@ pub enum OpenError {
     /// The file was begun and never finished. Creating it again finishes it.
     #[error("{0}: the log was not finished when it was created; create it again")]
     Unfinished(PathBuf),
+    /// A copy into it was begun and has not come to its end; until then it takes no appends.
+    #[error("{0}: this is a copy that has not come to its end: run `postkey copy` again")]
+    CopyUnderWay(PathBuf),
     /// The file is something else; nothing was touched.
     #[error("{0}: this is not a log; restore it from your backup")]
     NotALog(PathBuf),

@@ -12,8 +12,10 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 use wire::LogId;
 
+use super::copying;
 use super::errors::OpenError;
 use super::presence::Presence;
+use crate::CopyId;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// "pklg", as it stands in the schema.
@@ -33,8 +35,8 @@ pub(super) struct LogFile(PathBuf);
 
 /// What stands in a file.
 enum Content {
-    /// A log of our schema.
-    Log(LogId),
+    /// A log of our schema, and whether it is a copy under way.
+    Log { log: LogId, unfinished: bool },
     /// A database without anything in it: creation got no further.
     Nothing,
 }
@@ -64,24 +66,33 @@ impl LogFile {
             .disable_statement_logging()
     }
 
-    /// Makes the file, durably and for this user only, with an empty log in it; finishes one that was begun.
-    pub(super) async fn create(&self, log: LogId) -> Result<(), OpenError> {
+    /// Makes the file, durably and for this user only, with an empty log in it; finishes one that was begun. One that is
+    /// made for a copy is marked with it.
+    pub(super) async fn create(&self, log: LogId, copy: Option<CopyId>) -> Result<(), OpenError> {
         make_private(&self.0).map_err(|error| self.io_error(&error))?;
         self.readable()?;
         let mut connection = self.connect(self.writing()).await?;
-        let made = self.fill(&mut connection, log).await;
+        let made = self.fill(&mut connection, log, copy).await;
         let closed = connection.close().await.map_err(|error| self.error(&error));
         made.and(closed)
     }
 
-    /// Which log the file holds, seen by a connection that can't change it.
+    /// Which log the file holds, seen by a connection that can't change it. Refuses one that is a copy under way.
     pub(super) async fn identify(&self) -> Result<LogId, OpenError> {
+        match self.look().await? {
+            (log, false) => Ok(log),
+            (_, true) => Err(OpenError::CopyUnderWay(self.0.clone())),
+        }
+    }
+
+    /// Which log the file holds, and whether it is a copy under way.
+    pub(super) async fn look(&self) -> Result<(LogId, bool), OpenError> {
         self.readable()?;
         let mut connection = self.connect(self.reading()).await?;
         let content = self.content(&mut connection).await;
         let closed = connection.close().await.map_err(|error| self.error(&error));
         match content? {
-            Content::Log(log) => closed.map(|()| log),
+            Content::Log { log, unfinished } => closed.map(|()| (log, unfinished)),
             Content::Nothing => Err(OpenError::Unfinished(self.0.clone())),
         }
     }
@@ -104,7 +115,7 @@ impl LogFile {
     ) -> Result<SqliteConnection, OpenError> {
         let mut connection = self.connect(options).await?;
         match self.content(&mut connection).await? {
-            Content::Log(found) if found == log => {}
+            Content::Log { log: found, .. } if found == log => {}
             _ => return Err(OpenError::NotALog(self.0.clone())),
         }
         // SQLite opens a file that it may not write to all the same, and says so at the first write only.
@@ -139,23 +150,27 @@ impl LogFile {
         if metadata.is_file() { Ok(()) } else { Err(OpenError::NotALog(self.0.clone())) }
     }
 
-    async fn fill(&self, connection: &mut SqliteConnection, log: LogId) -> Result<(), OpenError> {
+    async fn fill(&self, connection: &mut SqliteConnection, log: LogId, copy: Option<CopyId>) -> Result<(), OpenError> {
         // Looked at first, so that nothing is touched that is not ours; and again under the lock, for whoever else
         // creates it at the same time.
-        if let Content::Log(_) = self.content(connection).await? {
+        if let Content::Log { .. } = self.content(connection).await? {
             return Err(OpenError::AlreadyExists(self.0.clone()));
         }
         self.keep_ahead_log(connection).await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(&error))?;
-        if let Content::Log(_) = self.content(&mut transaction).await? {
+        if let Content::Log { .. } = self.content(&mut transaction).await? {
             return Err(OpenError::AlreadyExists(self.0.clone()));
         }
         sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await.map_err(|error| self.error(&error))?;
-        sqlx::query("INSERT INTO log (one, id) VALUES (1, $1)")
+        sqlx::query("INSERT INTO log (one, id, closed) VALUES (1, $1, $2)")
             .bind(&log.as_bytes()[..])
+            .bind(if copy.is_some() { copying::UNDER_WAY } else { 0 })
             .execute(&mut *transaction)
             .await
             .map_err(|error| self.error(&error))?;
+        if let Some(copy) = copy {
+            copying::note(&mut transaction, "made by", copy).await.map_err(|error| self.error(&error))?;
+        }
         transaction.commit().await.map_err(|error| self.error(&error))
     }
 
@@ -192,13 +207,16 @@ impl LogFile {
         match (application, version, tables) {
             (0, 0, 0) => Ok(Content::Nothing),
             (APPLICATION, VERSION, _) => {
-                let id: Option<Vec<u8>> = sqlx::query_scalar("SELECT id FROM log")
+                let row: Option<(Vec<u8>, i64)> = sqlx::query_as("SELECT id, closed FROM log")
                     .fetch_optional(connection)
                     .await
                     .map_err(|error| self.error(&error))?;
-                id.and_then(|id| Uuid::from_slice(&id).ok()).map(|id| Content::Log(LogId::new(id))).ok_or_else(|| {
-                    OpenError::Damaged { path: self.0.clone(), what: "it does not say which log it is".to_owned() }
-                })
+                let log = row.and_then(|(id, closed)| Some((LogId::new(Uuid::from_slice(&id).ok()?), closed)));
+                let (log, closed) = log.ok_or_else(|| OpenError::Damaged {
+                    path: self.0.clone(),
+                    what: "it does not say which log it is".to_owned(),
+                })?;
+                Ok(Content::Log { log, unfinished: closed == copying::UNDER_WAY })
             }
             (APPLICATION, found, _) if found > VERSION => {
                 Err(OpenError::Newer { path: self.0.clone(), found, known: VERSION })

@@ -3,6 +3,7 @@
 //! Whoever can write to the file can put another history in it; the entries' MACs and the signed ledger find that out,
 //! this store does not.
 
+mod copying;
 mod errors;
 mod file;
 mod presence;
@@ -53,6 +54,8 @@ pub struct SqliteStore {
     /// None once closed, and from the start where the store only reads.
     queue: Mutex<Option<mpsc::Sender<Append>>>,
     writer: tokio::sync::Mutex<Option<JoinHandle<Option<SqliteConnection>>>>,
+    /// The connection that copies work with; none until one does.
+    copier: tokio::sync::Mutex<Option<SqliteConnection>>,
     reads_only: bool,
 }
 
@@ -64,7 +67,7 @@ impl SqliteStore {
     /// finished log is [`OpenError::AlreadyExists`] and stays as it is, also for the slower of two that create it at
     /// the same time.
     pub async fn create(path: &Path, log: LogId) -> Result<Self, OpenError> {
-        LogFile::new(path).create(log).await?;
+        LogFile::new(path).create(log, None).await?;
         Self::open(path).await
     }
 
@@ -84,6 +87,7 @@ impl SqliteStore {
             log,
             queue: Mutex::new(Some(queue)),
             writer: tokio::sync::Mutex::new(Some(writer)),
+            copier: tokio::sync::Mutex::default(),
             reads_only: false,
         })
     }
@@ -96,6 +100,10 @@ impl SqliteStore {
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let file = LogFile::new(path);
         let log = file.identify().await?;
+        Self::reading(file, log)
+    }
+
+    fn reading(file: LogFile, log: LogId) -> Result<Self, OpenError> {
         let (heard, _) = watch::channel(Position::START);
         let presence = Arc::new(file.presence()?);
         Ok(Self {
@@ -104,6 +112,7 @@ impl SqliteStore {
             log,
             queue: Mutex::new(None),
             writer: tokio::sync::Mutex::new(None),
+            copier: tokio::sync::Mutex::default(),
             reads_only: true,
         })
     }
@@ -145,12 +154,13 @@ impl SqliteStore {
             }),
             None => None,
         };
+        let copier = self.copier.lock().await.take();
         self.reader.close().await;
         // Last, because SQLite removes the write-ahead log only with the last connection, and only if that one writes.
-        if let Some(connection) = connection
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(%error, "closing the log");
+        for connection in [connection, copier].into_iter().flatten() {
+            if let Err(error) = connection.close().await {
+                tracing::warn!(%error, "closing the log");
+            }
         }
     }
 

@@ -105,6 +105,11 @@ impl Reader {
         Ok(Head { log, position })
     }
 
+    /// Refuses where another file, or none, has taken the place of the one that was opened.
+    pub(super) fn in_place(&self) -> Result<(), Corrupt> {
+        self.presence.check()
+    }
+
     /// What followers listen to.
     pub(super) fn listen(&self) -> watch::Receiver<Position> {
         self.heard.subscribe()

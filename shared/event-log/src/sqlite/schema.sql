@@ -3,11 +3,12 @@
 PRAGMA application_id = 1886088295;
 PRAGMA user_version = 1;
 
--- One row: which log this is, and whether it still takes appends.
+-- One row: which log this is, and whether it takes appends (0), takes none any more (1), or takes none yet because it is
+-- a copy under way (2). In files of before, it can't be 2, and never has to.
 CREATE TABLE log (
     one    INTEGER PRIMARY KEY CHECK (one = 1),
     id     BLOB    NOT NULL CHECK (length(id) = 16),
-    closed INTEGER NOT NULL DEFAULT 0 CHECK (closed IN (0, 1))
+    closed INTEGER NOT NULL DEFAULT 0 CHECK (closed IN (0, 1, 2))
 ) STRICT;
 
 CREATE TABLE entry (
@@ -32,7 +33,7 @@ CREATE TRIGGER entry_is_never_deleted BEFORE DELETE ON entry
 BEGIN SELECT raise(ABORT, 'an entry is never deleted'); END;
 
 CREATE TRIGGER log_keeps_its_id_and_stays_closed BEFORE UPDATE ON log
-WHEN NEW.id IS NOT OLD.id OR NEW.closed < OLD.closed
+WHEN NEW.id IS NOT OLD.id OR (OLD.closed, NEW.closed) NOT IN (VALUES (0, 0), (1, 1), (2, 2), (0, 1), (2, 0))
 BEGIN SELECT raise(ABORT, 'a log keeps its id and stays closed'); END;
 
 CREATE TRIGGER log_is_never_deleted BEFORE DELETE ON log

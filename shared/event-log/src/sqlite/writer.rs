@@ -196,7 +196,7 @@ mod tests {
 
     async fn writer(path: &Path) -> Writer {
         let file = LogFile::new(path);
-        file.create(LOG).await.expect("a new log");
+        file.create(LOG, None).await.expect("a new log");
         let presence = Arc::new(file.presence().expect("a file"));
         Writer::open(file, LOG, watch::channel(Position::START).0, presence).await.expect("a writer")
     }
@@ -325,7 +325,7 @@ mod tests {
         let mut first = writer(&path).await;
         first.disconnect().await;
         std::fs::remove_file(&path).expect("removed");
-        LogFile::new(&path).create(LogId::new(Uuid::from_u128(2))).await.expect("another log");
+        LogFile::new(&path).create(LogId::new(Uuid::from_u128(2)), None).await.expect("another log");
         assert_eq!(commit(&mut first, 0..1, 10).await, [Appended::Unknown]);
     }
 }
