@@ -32,6 +32,14 @@ impl LogGuard {
         self.health.needs_person(what.to_string());
     }
 
+    /// Says that the log takes no appends any more.
+    pub fn closed(&self) {
+        let what = "the log was closed to changes, for a copy that goes on in its place: start this service with --log of \
+                    the copy";
+        tracing::error!(what);
+        self.health.needs_person(what);
+    }
+
     /// The health check, for what comes and goes; nothing once the log is known to be corrupt.
     pub fn health(&self) -> Option<&HealthCheck> {
         let person = matches!(self.health.status(), postkey_http::Status::NeedsPerson(_));

@@ -208,7 +208,13 @@ impl Services {
                 self.guard.trip(corrupt);
                 Problem::new(Code::LogCorrupt)
             }
-            AppendError::Conflict | AppendError::Unavailable | AppendError::Closed | AppendError::TooLarge { .. } => {
+            AppendError::Closed => {
+                self.guard.closed();
+                let detail = "the log was closed, and goes on elsewhere: the change was not made; ask there, with the same \
+                              Idempotency-Key";
+                Problem::new(Code::LogUnavailable).with_detail(detail)
+            }
+            AppendError::Conflict | AppendError::Unavailable | AppendError::TooLarge { .. } => {
                 self.log_unavailable(&error.to_string())
             }
         }

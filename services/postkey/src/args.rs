@@ -8,6 +8,7 @@ use clap::{Args, Parser};
 use credential::Profile;
 use event_log::NatsConfig;
 
+use crate::copy::CopyArgs;
 use crate::failure::Failure;
 use crate::healthy::HealthyArgs;
 use crate::init::InitArgs;
@@ -56,6 +57,8 @@ pub enum Subcommand {
     Token(TokenArgs),
     /// Make the read model anew from the log, while no projection service runs
     Rebuild(RebuildArgs),
+    /// Move the log to another store: closes it where it is, and opens it where it goes, once both are the same
+    Copy(CopyArgs),
     /// Make or look at the stream that holds the log in NATS
     #[command(subcommand)]
     Nats(NatsAction),

@@ -2,6 +2,7 @@
 
 mod args;
 mod command;
+mod copy;
 mod demo;
 mod edges;
 mod failure;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
             Subcommand::Init(args) => init::init(&args),
             Subcommand::Token(args) => token::token(args.action),
             Subcommand::Rebuild(args) => rebuild::rebuild(args).await,
+            Subcommand::Copy(args) => copy::copy(args).await,
             Subcommand::Nats(action) => nats::nats(action).await,
             Subcommand::Postgres(action) => postgres::postgres(action).await,
             Subcommand::Healthy(args) => healthy::healthy(args).await,

@@ -1,7 +1,10 @@
 //! The port for copies: what a store that lies at either end of one offers.
 
+use std::str::FromStr;
+
 use async_trait::async_trait;
 use domain::Position;
+use uuid::Uuid;
 use wire::{LogId, Stored};
 
 use crate::{Corrupt, LogStore, ReadError};
@@ -9,6 +12,17 @@ use crate::{Corrupt, LogStore, ReadError};
 domain::uuid_newtype! {
     /// One copy of a log into one target, however often it is taken up again. Random, drawn when the target is made.
     CopyId
+}
+
+impl FromStr for CopyId {
+    type Err = &'static str;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text)
+            .map(Self::new)
+            .map_err(|_| "not a copy's id, such as 0b0e1f5a-5a0c-4a4e-9d1a-3c7f7d2a9b10")
+    }
 }
 
 /// What a log is to copies.

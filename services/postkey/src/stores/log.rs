@@ -178,7 +178,7 @@ impl Watching {
     }
 }
 
-fn sqlite(opened: Result<SqliteStore, OpenError>) -> Result<Option<LogHandle>, Lack> {
+pub(super) fn sqlite(opened: Result<SqliteStore, OpenError>) -> Result<Option<LogHandle>, Lack> {
     match opened {
         Ok(store) => Ok(Some(LogHandle::Sqlite(Arc::new(store)))),
         Err(OpenError::Missing(_) | OpenError::Unfinished(_)) => Ok(None),
@@ -186,7 +186,7 @@ fn sqlite(opened: Result<SqliteStore, OpenError>) -> Result<Option<LogHandle>, L
     }
 }
 
-fn jet_stream(opened: Result<JetStreamStore, JetStreamError>) -> Result<Option<LogHandle>, Lack> {
+pub(super) fn jet_stream(opened: Result<JetStreamStore, JetStreamError>) -> Result<Option<LogHandle>, Lack> {
     match opened {
         Ok(store) => Ok(Some(LogHandle::JetStream(Arc::new(store)))),
         Err(JetStreamError::Missing) => Ok(None),
@@ -195,7 +195,7 @@ fn jet_stream(opened: Result<JetStreamStore, JetStreamError>) -> Result<Option<L
 }
 
 /// What waiting can mend, and what it can't.
-fn lack(error: JetStreamError) -> Lack {
+pub(super) fn lack(error: JetStreamError) -> Lack {
     match error {
         JetStreamError::Unavailable { .. } => Waiting(error.to_string()).into(),
         error => Failure::failed(error).into(),

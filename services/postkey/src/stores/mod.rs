@@ -1,5 +1,6 @@
 //! Opening the stores that the services stand on, whichever they are, the same for `up` and for services of their own.
 
+mod ends;
 mod keys;
 mod log;
 mod monitor;
