@@ -161,10 +161,8 @@ impl JetStreamStore {
     }
 
     async fn change(&self, change: impl FnOnce(&mut Map<String, Value>) + Send) -> Result<(), CopyError> {
-        self.update(change).await.map_err(|error| match error {
-            OpenError::Unavailable { reason, .. } => CopyError::Unavailable(reason),
-            error => refused(error),
-        })
+        // It was asked a moment ago, and has answered: what has gone wrong since may be over soon.
+        self.update(change).await.map_err(|error| copy_error(ApiFault::NoAnswer(error.to_string())))
     }
 }
 
@@ -290,8 +288,10 @@ impl JetStreamStore {
     }
 }
 
+/// A question that these credentials may not ask is answered by nobody; the connection hears why, in the server's words.
 fn copy_error(fault: ApiFault) -> CopyError {
-    CopyError::Unavailable(fault.to_string())
+    let what = fault.to_string();
+    if what.to_lowercase().contains("permissions violation") { refused(what) } else { CopyError::Unavailable(what) }
 }
 
 fn refused(what: impl ToString) -> CopyError {

@@ -1,0 +1,400 @@
+//! `postkey copy` at its worst: killed, run twice at once, beside a writer, at a target that is not what it should be.
+
+#![expect(clippy::disallowed_methods, reason = "tests are the outermost shell, and start the program that they test")]
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Position;
+use event_log::contract::entry;
+use event_log::{
+    Appended, CopyEnd, CopyId, JetStreamError, JetStreamStore, LogStore, NatsConfig, OpenError, Scope, SqliteStore,
+};
+use futures::TryStreamExt;
+use servers::{Nats, NatsCluster, NatsOptions};
+use tempfile::TempDir;
+use uuid::Uuid;
+use wire::{LogId, Stored};
+
+const LOG: LogId = LogId::new(Uuid::from_u128(7));
+
+/// Where a log can be.
+enum Place {
+    File(PathBuf, TempDir),
+    Stream { url: String, monitors: String, replicas: usize },
+}
+
+impl Place {
+    fn file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::File(folder.path().join("log.db"), folder)
+    }
+
+    fn server() -> Self {
+        Self::on(Nats::shared())
+    }
+
+    fn on(nats: &Nats) -> Self {
+        Self::Stream { url: nats.account(), monitors: nats.monitor_url(), replicas: 1 }
+    }
+
+    fn cluster() -> Self {
+        let nats = NatsCluster::shared();
+        Self::Stream { url: nats.account(), monitors: nats.monitor_urls(), replicas: 3 }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::File(path, _) => format!("sqlite:{}", path.display()),
+            Self::Stream { url, .. } => url.clone(),
+        }
+    }
+
+    fn config(&self) -> NatsConfig {
+        NatsConfig::new(self.url().split(',').map(str::to_owned).collect())
+    }
+
+    async fn create(&self, log: LogId) -> Arc<dyn LogStore> {
+        match self {
+            Self::File(path, _) => Arc::new(SqliteStore::create(path, log).await.unwrap()),
+            Self::Stream { replicas, .. } => {
+                Arc::new(JetStreamStore::create(&self.config(), log, *replicas).await.unwrap())
+            }
+        }
+    }
+
+    /// Makes a log with so many entries, the fast way: as the target of a copy.
+    async fn filled(&self, count: u64) -> Vec<Stored> {
+        let copy = CopyId::new(Uuid::from_u128(1));
+        let target = self.create_copy(copy).await;
+        let entries: Vec<_> = (1..=count)
+            .map(|n| Stored { position: Position::new(n), entry: entry(n % 23, format!("{n}\n{}", "x".repeat(300))) })
+            .collect();
+        target.take(&entries).await.unwrap();
+        target.finish(copy, Position::new(count)).await.unwrap();
+        entries
+    }
+
+    async fn create_copy(&self, copy: CopyId) -> Arc<dyn CopyEnd> {
+        match self {
+            Self::File(path, _) => Arc::new(SqliteStore::create_copy(path, LOG, copy).await.unwrap()),
+            Self::Stream { replicas, .. } => {
+                Arc::new(JetStreamStore::create_copy(&self.config(), LOG, copy, *replicas).await.unwrap())
+            }
+        }
+    }
+
+    /// As services open it; none where there is none, or a copy into it is under way.
+    async fn open(&self) -> Option<Arc<dyn LogStore>> {
+        match self {
+            Self::File(path, _) => match SqliteStore::open(path).await {
+                Ok(store) => Some(Arc::new(store)),
+                Err(OpenError::CopyUnderWay(_) | OpenError::Missing(_) | OpenError::Unfinished(_)) => None,
+                Err(error) => panic!("{error}"),
+            },
+            Self::Stream { .. } => match JetStreamStore::open(&self.config()).await {
+                Ok(store) => Some(Arc::new(store)),
+                Err(JetStreamError::Unfinished | JetStreamError::Missing) => None,
+                Err(error) => panic!("{error}"),
+            },
+        }
+    }
+
+    /// Whether it takes appends now.
+    async fn takes(&self) -> bool {
+        let Some(log) = self.open().await else { return false };
+        match log.try_append(&entry(77, "one more"), Position::START).await {
+            // A conflict is an answer of the guard.
+            Appended::At(_) | Appended::Conflict => true,
+            Appended::Closed => false,
+            Appended::Unknown => panic!("nobody answers"),
+        }
+    }
+}
+
+async fn all(log: &Arc<dyn LogStore>) -> Vec<Stored> {
+    log.read(Scope::All, Position::START).try_collect().await.unwrap()
+}
+
+/// The command, with what the ends need.
+fn copy(from: &Place, to: &Place) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postkey"));
+    command.args(["copy", "--from", &from.url(), "--to", &to.url(), "--log-level", "warn"]).env_clear();
+    for end in [from, to] {
+        if let Place::Stream { monitors, replicas, .. } = end {
+            command.args(["--nats-monitor", monitors]);
+            if std::ptr::eq(end, to) {
+                command.args(["--nats-replicas", &replicas.to_string()]);
+            }
+        }
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn spawned(from: &Place, to: &Place) -> Child {
+    copy(from, to).spawn().unwrap()
+}
+
+async fn ended(child: Child) -> Output {
+    tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()).await.unwrap()
+}
+
+#[track_caller]
+fn worked(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The one line that a person is told.
+#[track_caller]
+fn refused(output: &Output) -> String {
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{output:?}");
+    let told = String::from_utf8(output.stderr.clone()).unwrap();
+    told.lines().find_map(|line| line.strip_prefix("postkey: ")).expect("one line").to_owned()
+}
+
+async fn run(from: &Place, to: &Place) -> Output {
+    ended(spawned(from, to)).await
+}
+
+/// Kills it ten times, at any moments, then lets it come to its end.
+async fn killed_ten_times(from: Place, to: Place, count: u64) {
+    let entries = from.filled(count).await;
+    for round in 0..10 {
+        let mut child = spawned(&from, &to);
+        let micros = RandomState::new().hash_one(round) % 250_000;
+        tokio::time::sleep(Duration::from_micros(micros)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Two that take appends at once never are.
+        let (from, to) = (from.open().await.unwrap(), to.open().await);
+        if let Some(to) = to {
+            assert_eq!(from.try_append(&entry(99, "x"), Position::START).await, Appended::Closed);
+            assert_eq!(all(&to).await.len(), entries.len(), "one that opens has everything");
+        }
+    }
+    let said = worked(&run(&from, &to).await);
+    let target = to.open().await.unwrap();
+    assert!(all(&target).await == entries, "byte for byte");
+    assert!(!from.takes().await && to.takes().await);
+    let again = worked(&run(&from, &to).await);
+    let root = |said: &str| said.split("tree is ").nth(1).unwrap().to_owned();
+    assert_eq!(root(&again), root(&said), "a run after the end says the same");
+    assert!(again.contains("finished already"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_on_the_way_from_a_file_to_a_server() {
+    killed_ten_times(Place::file(), Place::server(), 3_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_on_the_way_from_a_file_to_three_servers() {
+    killed_ten_times(Place::file(), Place::cluster(), 10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_on_the_way_from_three_servers_to_a_file() {
+    killed_ten_times(Place::cluster(), Place::file(), 10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_on_the_way_from_a_file_to_another() {
+    killed_ten_times(Place::file(), Place::file(), 20_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_on_the_way_from_a_server_to_three() {
+    killed_ten_times(Place::server(), Place::cluster(), 2_000).await;
+}
+
+/// Two copies of one log at the same time: one comes to its end, and the other's target never opens.
+async fn of_two_one_goes_on(from: Place, one: Place, other: Place) {
+    from.filled(500).await;
+    let (first, second) = (spawned(&from, &one), spawned(&from, &other));
+    let (first, second) = tokio::join!(ended(first), ended(second));
+    let (lost, place) = if first.status.success() { (&second, &other) } else { (&first, &one) };
+    assert!(first.status.success() || second.status.success(), "{first:?} {second:?}");
+    let told = refused(lost);
+    assert!(told.contains("closed for"), "{told}");
+    assert!(refused(&run(&from, place).await).contains("closed for"), "nor later");
+    let mut open = 0;
+    for place in [&from, &one, &other] {
+        open += i32::from(place.takes().await);
+    }
+    assert_eq!(open, 1, "one of the three takes appends");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_copies_of_a_file_one_goes_on() {
+    for _ in 0..3 {
+        of_two_one_goes_on(Place::file(), Place::file(), Place::server()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_copies_of_a_stream_one_goes_on() {
+    for _ in 0..3 {
+        of_two_one_goes_on(Place::cluster(), Place::file(), Place::file()).await;
+        of_two_one_goes_on(Place::server(), Place::file(), Place::file()).await;
+    }
+}
+
+/// Writers that go on until they are refused: what was acknowledged to them is all there.
+async fn beside_writers(from: Place, to: Place) {
+    let log = from.create(LOG).await;
+    let writers: Vec<_> = (0..8)
+        .map(|service| {
+            let log = Arc::clone(&log);
+            tokio::spawn(async move {
+                let (mut last, mut acknowledged) = (Position::START, Vec::new());
+                loop {
+                    let entry = entry(service, format!("{last}"));
+                    match log.try_append(&entry, last).await {
+                        Appended::At(position) => {
+                            last = position;
+                            acknowledged.push(Stored { position, entry });
+                        }
+                        Appended::Closed => return acknowledged,
+                        other => panic!("{other:?}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    while log.head(Scope::All).await.unwrap().position < Position::new(50) {
+        tokio::task::yield_now().await;
+    }
+    worked(&run(&from, &to).await);
+    let mut acknowledged = Vec::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    acknowledged.sort_by_key(|stored| stored.position);
+    let target = to.open().await.unwrap();
+    assert!(all(&target).await == acknowledged, "all that was acknowledged, and nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_acknowledged_meanwhile_is_copied() {
+    beside_writers(Place::file(), Place::cluster()).await;
+    beside_writers(Place::cluster(), Place::file()).await;
+    beside_writers(Place::server(), Place::file()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_byte_in_the_target_is_found_and_keeps_it_closed() {
+    for to in [Place::file(), Place::server()] {
+        let from = Place::file();
+        let mut entries = from.filled(1_500).await;
+        let copy = CopyId::new(Uuid::from_u128(2));
+        let target = to.create_copy(copy).await;
+        let Place::File(path, _) = &from else { panic!("it is a file") };
+        SqliteStore::open_for_copy(path).await.unwrap().close_for(copy).await.unwrap();
+        entries[776].entry.bytes[3] ^= 1;
+        target.take(&entries[..1_200]).await.unwrap();
+        let told = refused(&run(&from, &to).await);
+        assert!(told.contains("position 777"), "{told}");
+        assert!(to.open().await.is_none(), "it stays closed");
+        assert!(refused(&run(&from, &to).await).contains("position 777"), "as often as it is asked");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_target_is_made_anew_only_where_it_is_said_to_be_lost() {
+    let (from, to, elsewhere) = (Place::file(), Place::file(), Place::file());
+    let entries = from.filled(50).await;
+    let copy = CopyId::new(Uuid::from_u128(2));
+    to.create_copy(copy).await;
+    let Place::File(path, _) = &from else { panic!("it is a file") };
+    SqliteStore::open_for_copy(path).await.unwrap().close_for(copy).await.unwrap();
+    let told = refused(&run(&from, &elsewhere).await);
+    assert!(told.contains(&copy.to_string()), "{told}");
+    let mut again = self::copy(&from, &elsewhere);
+    let output = ended(again.args(["--lost", &copy.to_string()]).spawn().unwrap()).await;
+    worked(&output);
+    assert!(all(&elsewhere.open().await.unwrap()).await == entries);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_be_refused_is_refused_before_the_log_is_closed() {
+    let from = Place::file();
+    from.filled(20).await;
+    let mut told = Vec::new();
+
+    told.push(refused(&run(&Place::file(), &Place::file()).await));
+    told.push(refused(&run(&from, &from).await));
+    // Another log, and this one as a log of its own.
+    for log in [LogId::new(Uuid::from_u128(8)), LOG] {
+        for to in [Place::file(), Place::server()] {
+            to.create(log).await;
+            told.push(refused(&run(&from, &to).await));
+        }
+    }
+    // A copy under way that holds something of a log that this one was closed for, when it was not.
+    let to = Place::file();
+    to.create_copy(CopyId::new(Uuid::from_u128(3))).await.take(&[first()]).await.unwrap();
+    told.push(refused(&run(&from, &to).await));
+    // A folder that is not there.
+    let Place::File(path, folder) = Place::file() else { panic!("it is a file") };
+    let nowhere = Place::File(path.join("nowhere/log.db"), folder);
+    told.push(refused(&run(&from, &nowhere).await));
+    // Servers that forget what they acknowledge, that are too few, and that nobody watches.
+    let lazy = Nats::with(NatsOptions { lazy_sync: true, config: None });
+    told.push(refused(&run(&from, &Place::on(&lazy)).await));
+    let nats = Nats::shared();
+    let many = Place::Stream { url: nats.account(), monitors: nats.monitor_url(), replicas: 3 };
+    told.push(refused(&run(&from, &many).await));
+    let blind = Place::Stream { url: nats.account(), monitors: String::new(), replicas: 1 };
+    told.push(refused(&run(&from, &blind).await));
+    // Nobody there.
+    let gone = Place::Stream { url: "nats://127.0.0.1:1".to_owned(), monitors: nats.monitor_url(), replicas: 1 };
+    told.push(refused(&run(&from, &gone).await));
+
+    assert!(from.takes().await, "it is as it was: {told:#?}");
+    for line in told {
+        assert!(line.len() > 20 && line.len() < 400, "{line}");
+    }
+}
+
+fn first() -> Stored {
+    Stored { position: Position::new(1), entry: entry(1, "x") }
+}
+
+/// A service's credentials, which may append and read, close nothing and fill nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_no_administrator_copies_neither_from_nor_to_a_server() {
+    let config = r#"accounts { E { jetstream: enabled, users: [
+        { user: admin, password: a },
+        { user: service, password: s, permissions: { publish: { allow: [ "postkey.>", "$JS.API.STREAM.INFO.POSTKEY",
+          "$JS.API.DIRECT.GET.POSTKEY", "$JS.API.STREAM.MSG.GET.POSTKEY" ] }, subscribe: { allow: [ "_INBOX.>" ] } } } ] } }"#;
+    let nats = Nats::with(NatsOptions { lazy_sync: false, config: Some(config.to_owned()) });
+    let as_user = |login: &str| Place::Stream {
+        url: nats.url().replace("nats://", &format!("nats://{login}@")),
+        monitors: nats.monitor_url(),
+        replicas: 1,
+    };
+    let (admin, service, file) = (as_user("admin:a"), as_user("service:s"), Place::file());
+    file.filled(20).await;
+    refused(&run(&file, &service).await);
+    assert!(file.takes().await, "the file is not closed");
+    assert!(admin.open().await.is_none(), "no stream is made");
+
+    // It is there, begun by the administrator; a service may not fill it.
+    let begun = admin.create_copy(CopyId::new(Uuid::from_u128(3))).await;
+    refused(&run(&file, &service).await);
+    assert_eq!(file.open().await.unwrap().head(Scope::All).await.unwrap().position, Position::new(21));
+    assert!(!begun.standing().await.unwrap().closed);
+    worked(&run(&file, &admin).await);
+
+    let back = Place::file();
+    let told = refused(&run(&service, &back).await);
+    assert!(told.to_lowercase().contains("permissions"), "{told}");
+    assert!(back.open().await.is_none());
+    worked(&run(&admin, &back).await);
+    assert!(!admin.takes().await && back.takes().await);
+}
