@@ -11,10 +11,10 @@ async fn typed<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Finished {
 #[tokio::test]
 async fn help_teaches_by_example() {
     let help = typed(["--help"]).await.worked();
-    for word in ["up", "command", "projection", "init", "token", "rebuild", "Examples:"] {
+    for word in ["up", "command", "projection", "init", "token", "rebuild", "copy", "Examples:"] {
         assert!(help.stdout.contains(word), "{word}: {}", help.stdout);
     }
-    for command in ["up", "command", "projection", "init", "token", "rebuild", "healthy"] {
+    for command in ["up", "command", "projection", "init", "token", "rebuild", "copy", "healthy"] {
         let help = typed([command, "--help"]).await.worked();
         assert!(help.stdout.contains("Usage: postkey"), "{}", help.stdout);
     }

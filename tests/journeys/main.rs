@@ -8,6 +8,7 @@ mod edits;
 mod health;
 mod idempotency;
 mod lists;
+mod moving;
 mod passwords;
 mod plans;
 mod position;

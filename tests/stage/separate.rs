@@ -72,6 +72,18 @@ impl Separate {
         Self::over(folder, stores).await
     }
 
+    /// Over the folder of `postkey up`, with its keys and its read model, but with the log elsewhere.
+    pub fn with_log_elsewhere(folder: &Folder, log: &[&str]) -> Self {
+        let words = |words: &[&str]| -> Vec<String> { words.iter().map(|&word| word.to_owned()).collect() };
+        let sqlite = |name| format!("sqlite:{}", folder.file(name).display());
+        let stores = Stores {
+            log: [words(&["--log"]), words(log)].concat(),
+            keys: vec!["--keys".to_owned(), sqlite("keys.db")],
+            read_model: vec!["--read-model".to_owned(), sqlite("read-model.db")],
+        };
+        Self { data: folder.data(), outputs: folder.beside("."), tokens: tokens(&folder.data()), stores }
+    }
+
     async fn over(folder: &Folder, stores: Stores) -> Self {
         run(postkey(["init", folder.data().to_str().unwrap()])).await.worked();
         let mut made = tokens(&folder.data());
