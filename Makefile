@@ -5,7 +5,7 @@ DATA ?= ./postkey-data
 # Where test processes say how they started NATS and PostgreSQL.
 HOW = $(or $(CARGO_TARGET_DIR),target)/servers/how.log
 
-.PHONY: help run test lint up down
+.PHONY: help run test bench lint up down
 
 help: ## This help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,12 @@ test: ## Build everything and run every test: crates, journeys, bad input, fault
 	LC_ALL=C sort -u $(HOW) 2>/dev/null | \
 	awk '{ all = all (NR > 1 ? ", " : "") $$0 } END { print "servers: " (NR ? all : "none was started") }'; \
 	exit $$status
+
+# QUICK=1: a smoke run of a few seconds a row. ROWS="logins edits-sqlite": these only.
+bench: ## Measure against raw operations and peers (some 20 minutes; QUICK=1: a smoke run)
+	nice $(CARGO) build --release --package postkey --package postkey-load
+	nice $(CARGO) build --release --manifest-path tests/load/peers/Cargo.toml --target-dir target/peers
+	$${CARGO_TARGET_DIR:-target}/release/load bench --peers target/peers/release/peers $(if $(QUICK),--quick) $(ROWS:%=--only %)
 
 lint: ## Check the format, and clippy with warnings as errors
 	$(CARGO) fmt --all --check

@@ -180,6 +180,22 @@ fn the_test_servers_know_nothing_of_postkey() {
 }
 
 #[test]
+fn only_the_load_generator_knows_the_products_inside_and_there_only_its_seeding() {
+    let inside = ["domain", "wire", "keys", "event-log", "ledger", "credential"];
+    knows_none_of("tests", &inside);
+    knows_none_of("tests", &["postkey-*"]);
+    knows_none_of("tests/load", &["postkey-http", "postkey-command", "postkey-projection", "postkey"]);
+    // Keyrings are read where stores are filled; the commands that are measured go over HTTP and the command line.
+    for (path, text) in sources("tests/load/src") {
+        let seeding = path.components().any(|part| part.as_os_str() == "seed") || path.ends_with("bench/stack.rs");
+        for (at, line) in code(&text).filter(|_| !seeding) {
+            let known = inside.iter().any(|name| line.contains(&format!("{}::", name.replace('-', "_"))));
+            assert!(!known, "{}:{at}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
 fn main_is_wiring() {
     let main = fs::read_to_string(root().join("services/postkey/src/main.rs")).unwrap();
     assert!(main.lines().count() <= 60, "{} lines", main.lines().count());

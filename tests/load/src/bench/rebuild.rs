@@ -1,0 +1,57 @@
+//! The read model anew from a log of a million entries.
+
+use std::time::Instant;
+
+use super::Bench;
+use super::servers::Broker;
+use super::stack::Production;
+use crate::failure::{Failure, Named};
+use crate::figures::Target;
+use crate::measure::{Measured, measure};
+use crate::report::Row;
+use crate::seed::Population;
+use crate::tally::{Tally, approximate};
+use crate::usage::Sample;
+use crate::work::{Job, Reads};
+
+/// The stream of the log.
+const STREAM: &str = "POSTKEY";
+
+/// `postkey rebuild` from NATS into PostgreSQL, and beside it how fast the stream is read by somebody who does nothing
+/// with it.
+pub async fn nats_to_postgres(bench: &Bench, id: &'static str, title: &'static str) -> Result<Row, Failure> {
+    // A tenth of the entries adds a user, in a thousand services; the rest edits them.
+    let users = u32::try_from(bench.entries / 10_000).unwrap_or(u32::MAX).max(1);
+    let population = Population { services: 1_000, users };
+    // How a server syncs what it is sent has no part in reading it back.
+    let production = Production::seeded(bench, Broker::one(true), true, (population, bench.entries)).await?;
+    let url = production.servers.broker.urls();
+    let reads = Job::Reads(Reads { url, stream: STREAM.to_owned(), messages: bench.entries });
+    let broker = production.servers.broker.watched()?;
+    let (mut raw, mut rebuilt) = (vec![measure(&reads, &broker).await?], Vec::new());
+    // The first one fills an empty read model, the second compares with it.
+    for _ in 0..bench.rounds.min(2) {
+        rebuilt.push(rebuild(bench, &production)?);
+        raw.push(measure(&reads, &broker).await?);
+    }
+    let rates: Vec<_> = rebuilt.iter().map(Measured::rate).collect();
+    let row = Row::new(id, title).figure(&rates, "entries/s", Some(Target::AtLeast(50_000.0)));
+    let row = row.side("rebuild", &rebuilt).side("reading only", &raw);
+    Ok(row.note(format!("{} entries over {} users, from start to end of the process", bench.entries, population.all())))
+}
+
+fn rebuild(bench: &Bench, production: &Production) -> Result<Measured, Failure> {
+    let mut watched = production.servers.broker.watched()?;
+    watched.push(production.servers.database.watched());
+    let (before, begun) = (Sample::take(&watched)?, Instant::now());
+    let said = bench.postkey.run(production.calls.rebuild(), "postkey rebuild")?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let usage = before.until_with_ended(&Sample::take(&watched)?, "rebuild");
+    let position: u64 = said.rsplit(' ').next().unwrap_or_default().parse().named("what postkey rebuild says")?;
+    if position != bench.entries {
+        let wanted = approximate(bench.entries);
+        return Err(Failure::new("postkey rebuild", format!("it came to position {position} of {wanted}")));
+    }
+    let tally = Tally { operations: position, seconds, ..Tally::default() };
+    Ok(Measured { tally, usage })
+}

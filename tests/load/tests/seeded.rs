@@ -1,0 +1,71 @@
+//! What was seeded is what the product itself would have written, and the load generator speaks to it: no figures here.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use hyper::Method;
+use keys::Keyring;
+use load::postkey::{Binary, Postkey};
+use load::seed::{KeySink, LogSink, PASSWORD, Population, seed};
+use load::work::{Connection, Edits, Insisted, Job, Timing};
+
+const POPULATION: Population = Population { services: 3, users: 2 };
+/// Two more than the population takes: edits.
+const ENTRIES: u64 = 12;
+
+/// `postkey up` on a seeded folder.
+async fn seeded(folder: &std::path::Path) -> Postkey {
+    let binary = Binary::find(Some(stage::binary())).unwrap();
+    let data = folder.join("data");
+    Postkey::up(&binary, &data, folder).await.unwrap().stop().await;
+    let log = LogSink::sqlite(&data.join("log.db")).await.unwrap();
+    let keys = KeySink::sqlite(&data.join("keys.db")).await.unwrap();
+    seed(&Keyring::load(&data.join("keyring")).unwrap(), &log, &keys, POPULATION, ENTRIES).await.unwrap();
+    log.close().await;
+    Postkey::up(&binary, &data, folder).await.unwrap()
+}
+
+#[tokio::test]
+async fn seeded_users_sign_in_with_the_canned_password_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let postkey = seeded(folder.path()).await;
+    assert_eq!(postkey.caught_up(ENTRIES).await, Ok(ENTRIES));
+    let mut webmail = Connection::new(&postkey.projection, &postkey.tokens.webmail()).unwrap();
+    for (service, user, password, status) in [(0, 0, PASSWORD, 200), (2, 1, PASSWORD, 200), (1, 1, "another", 401)] {
+        let body = format!(r#"{{"address":"{}","password":"{password}"}}"#, POPULATION.address(service, user));
+        let answer = webmail.send(Method::POST, "/v1/auth/verify", Some(body)).await.unwrap();
+        assert_eq!(answer.status, status, "{}", answer.code());
+    }
+    postkey.stop().await;
+}
+
+#[tokio::test]
+async fn the_load_edits_seeded_users_and_reports_every_position() {
+    let folder = tempfile::tempdir().unwrap();
+    let postkey = seeded(folder.path()).await;
+    postkey.caught_up(ENTRIES).await.unwrap();
+    postkey.ready().await.unwrap();
+    let job = Job::Edits(Edits {
+        commands: postkey.commands.clone(),
+        headers: postkey.tokens.panel(),
+        population: POPULATION,
+        in_flight: 2,
+        timing: Timing { warm_up: 0.1, seconds: 0.5 },
+        visit: false,
+        insist: true,
+    });
+    let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
+    let mut load = load.arg("work").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    load.stdin.take().unwrap().write_all(serde_json::to_string(&job).unwrap().as_bytes()).unwrap();
+    let said = String::from_utf8(load.wait_with_output().unwrap().stdout).unwrap();
+    let [begin, over, end] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    assert_eq!((begin, over), ("begin", "over"));
+    let insisted: Insisted = serde_json::from_str(end.strip_prefix("end ").unwrap()).unwrap();
+    let written = insisted.positions.len() as u64;
+    assert!(written > 0, "{said}");
+    let head = postkey.caught_up(ENTRIES + written).await.unwrap();
+    assert_eq!(insisted.positions, (ENTRIES + 1..=head).collect::<Vec<_>>());
+    assert_eq!(insisted.positions.len(), insisted.acknowledged_ms.len());
+    assert!(!insisted.last_names.is_empty());
+    postkey.stop().await;
+}
