@@ -17,6 +17,7 @@ use tokio::time::{Duration, sleep, timeout};
 use uuid::Uuid;
 use wire::{LogId, Stored};
 
+use super::connection::APPEND_WITHIN;
 use super::connection::NatsConfig;
 use super::faults::{self, ApiFault, OpenError, code};
 use super::stream::{self, Info, STREAM};
@@ -102,7 +103,10 @@ impl JetStreamStore {
             store.update(|_| {}).await?;
             let mut headers = HeaderMap::new();
             headers.insert(EXPECTED, (1u64 << 62).to_string());
-            let asked = store.connection.request(format!("{COPY_SUBJECTS}probe"), Some(headers), "".into()).await;
+            let asked = store
+                .connection
+                .request(format!("{COPY_SUBJECTS}probe"), Some(headers), "".into(), APPEND_WITHIN)
+                .await;
             let fault = asked.and_then(|message| faults::read::<Acknowledged>(&message.payload)).err();
             if !fault.as_ref().is_some_and(|fault| fault.is(code::WRONG_LAST_SEQUENCE)) {
                 let what =
