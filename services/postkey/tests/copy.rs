@@ -1,6 +1,6 @@
 //! `postkey copy` at its worst: killed, run twice at once, beside a writer, at a target that is not what it should be.
 
-#![expect(clippy::disallowed_methods, reason = "tests are the outermost shell, and start the program that they test")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -103,6 +103,21 @@ impl Place {
         }
     }
 
+    /// Whether a copy into it has taken some, and is not finished.
+    async fn is_half_full(&self) -> bool {
+        let standing = match self {
+            Self::File(path, _) => match SqliteStore::open_for_copy(path).await {
+                Ok(store) => store.standing().await.unwrap(),
+                Err(_) => return false,
+            },
+            Self::Stream { .. } => match JetStreamStore::open_for_copy(&self.config()).await {
+                Ok(store) => store.standing().await.unwrap(),
+                Err(_) => return false,
+            },
+        };
+        standing.unfinished && standing.head > Position::START
+    }
+
     /// Whether it takes appends now.
     async fn takes(&self) -> bool {
         let Some(log) = self.open().await else { return false };
@@ -164,12 +179,14 @@ async fn run(from: &Place, to: &Place) -> Output {
 /// Kills it ten times, at any moments, then lets it come to its end.
 async fn killed_ten_times(from: Place, to: Place, count: u64) {
     let entries = from.filled(count).await;
+    let mut cut_off = 0;
     for round in 0..10 {
         let mut child = spawned(&from, &to);
         let micros = RandomState::new().hash_one(round) % 250_000;
         tokio::time::sleep(Duration::from_micros(micros)).await;
         child.kill().unwrap();
         child.wait().unwrap();
+        cut_off += u32::from(to.is_half_full().await);
         // Two that take appends at once never are.
         let (from, to) = (from.open().await.unwrap(), to.open().await);
         if let Some(to) = to {
@@ -177,6 +194,7 @@ async fn killed_ten_times(from: Place, to: Place, count: u64) {
             assert_eq!(all(&to).await.len(), entries.len(), "one that opens has everything");
         }
     }
+    assert!(cut_off > 0, "no kill came in the middle");
     let said = worked(&run(&from, &to).await);
     let target = to.open().await.unwrap();
     assert!(all(&target).await == entries, "byte for byte");

@@ -135,7 +135,7 @@ impl<'a> Transfer<'a> {
                 futures::try_join!(ours.try_next(), theirs.try_next())?;
             let Some(their) = their.filter(|their| our.as_ref() == Some(their)) else { return Ok(Some(at)) };
             tree.push(leaf_hash(&their.entry.bytes));
-            if at.get() % 1_024 == 0 {
+            if at.get().is_multiple_of(1_024) {
                 step(at);
             }
         }
