@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use stage::{Folder, Stack};
+use servers::{Nats, Postgres};
+use stage::{Folder, Separate, Stack};
 
 use crate::journey::{Answers, PASSWORDS, PERSONAL, travelled};
 
@@ -152,4 +153,23 @@ async fn a_folder_that_was_demonstrated_holds_its_passwords_nowhere_but_on_the_s
 
 fn read(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap()
+}
+
+/// The same on NATS and PostgreSQL, with everything logged that can be: the password of the NATS account stands in no line
+/// either.
+#[tokio::test]
+async fn nothing_is_found_in_logs_and_answers_of_services_on_servers() {
+    let folder = Folder::new();
+    let nats = Nats::shared();
+    let account = nats.account();
+    let separate = Separate::at(&folder, &account, &nats.monitor_url(), Postgres::shared()).await;
+    let stack = separate.with_environment(&[("POSTKEY_LOG_LEVEL", "trace")]).start().await;
+    let answers = travelled(&stack).await;
+    let (_, login) = account.split_once("://").unwrap();
+    let (_, password) = login.split_once('@').unwrap().0.split_once(':').unwrap();
+    let tokens: Vec<String> = tokens(&stack).into_iter().map(str::to_owned).collect();
+    let secrets: Vec<&str> = tokens.iter().map(String::as_str).chain([password]).collect();
+    nothing_is_found_in_answers(&answers, &secrets);
+    stack.stop().await;
+    nothing_is_found_in_the_logs(&folder, &secrets);
 }

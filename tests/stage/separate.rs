@@ -23,6 +23,7 @@ pub struct Separate {
     outputs: PathBuf,
     tokens: HashMap<&'static str, String>,
     stores: Stores,
+    environment: Vec<(String, String)>,
 }
 
 /// Where log, keys and read model are, as arguments.
@@ -81,7 +82,7 @@ impl Separate {
             keys: vec!["--keys".to_owned(), sqlite("keys.db")],
             read_model: vec!["--read-model".to_owned(), sqlite("read-model.db")],
         };
-        Self { data: folder.data(), outputs: folder.beside("."), tokens: tokens(&folder.data()), stores }
+        Self { data: folder.data(), outputs: folder.beside("."), tokens: tokens(&folder.data()), stores, environment: Vec::new() }
     }
 
     async fn over(folder: &Folder, stores: Stores) -> Self {
@@ -91,13 +92,20 @@ impl Separate {
             let customer = (role == "panel").then_some("*");
             made.insert(role, new_token(folder, role, role, customer).await);
         }
-        Self { data: folder.data(), outputs: folder.beside("."), tokens: made, stores }
+        Self { data: folder.data(), outputs: folder.beside("."), tokens: made, stores, environment: Vec::new() }
     }
 
     /// The same with further arguments about the log.
     #[must_use]
     pub fn with_log_arguments(mut self, arguments: &[&str]) -> Self {
         self.stores.log.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// The same with settings in the environment.
+    #[must_use]
+    pub fn with_environment(mut self, environment: &[(&str, &str)]) -> Self {
+        self.environment = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         self
     }
 
@@ -182,6 +190,7 @@ impl Separate {
         command.args(&self.stores.log).args(&self.stores.keys);
         command.arg("--keyring-file").arg(self.data.join("keyring"));
         command.arg("--clients-file").arg(self.data.join("clients.json"));
+        command.envs(self.environment.clone());
     }
 }
 

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::panic;
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::failure::Failure;
 
@@ -53,14 +55,17 @@ impl From<Level> for LevelFilter {
 pub fn start(args: &JournalArgs) {
     // sqlx logs statements at debug; their parameters never. A line that can't be written (the disk that takes the log is
     // full, whoever reads it has gone) is lost: neither it nor the report of it may end the process.
+    let level = LevelFilter::from(args.log_level);
+    // The client of NATS traces what it sends, its login too.
+    let quiet = Targets::new().with_default(level).with_target("async_nats", level.min(LevelFilter::INFO));
     let builder = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::from(args.log_level))
+        .with_max_level(level)
         .with_writer(io::stderr)
         .with_target(false)
         .log_internal_errors(false);
     match args.log_format {
-        Format::Text => builder.with_ansi(false).init(),
-        Format::Json => builder.json().flatten_event(true).init(),
+        Format::Text => builder.with_ansi(false).finish().with(quiet).init(),
+        Format::Json => builder.json().flatten_event(true).finish().with(quiet).init(),
     }
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();

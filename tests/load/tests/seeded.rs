@@ -1,5 +1,7 @@
 //! What was seeded is what the product itself would have written, and the load generator speaks to it: no figures here.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 
