@@ -182,8 +182,13 @@ async fn killed_ten_times(from: Place, to: Place, count: u64) {
     let mut cut_off = 0;
     for round in 0..10 {
         let mut child = spawned(&from, &to);
-        let micros = RandomState::new().hash_one(round) % 250_000;
-        tokio::time::sleep(Duration::from_micros(micros)).await;
+        let random = RandomState::new().hash_one(round);
+        // Every other one once it has begun to fill, which takes its time where several servers must come to rest.
+        while round % 2 == 1 && !to.is_half_full().await && child.try_wait().unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let within = if round % 2 == 1 { 20_000 } else { 250_000 };
+        tokio::time::sleep(Duration::from_micros(random % within)).await;
         child.kill().unwrap();
         child.wait().unwrap();
         cut_off += u32::from(to.is_half_full().await);
