@@ -56,7 +56,7 @@ async fn without_a_majority_nothing_is_acknowledged_and_health_says_so() {
     cluster.nodes()[0].kill();
     cluster.nodes()[1].kill();
     for seat in weather.services.commands.iter().chain(&weather.services.projections) {
-        until("health is red", async || (seat.health().await.status == 503).then_some(())).await;
+        until("it is not ready", async || seat.is_red().await.then_some(())).await;
         let health = seat.health().await;
         assert!(health.text.contains("NATS") || health.text.contains("log"), "it says what is wrong: {health:?}");
     }

@@ -14,7 +14,7 @@ async fn it_is_killed_and_comes_back() {
     for _ in 0..2 {
         postgres.kill();
         for seat in &weather.services.projections {
-            until("health is red", async || (seat.health().await.status == 503).then_some(())).await;
+            until("it is not ready", async || seat.is_red().await.then_some(())).await;
         }
         let login = weather.stack.login("w0@acme.example", "whatever").await;
         login.problem(503, "read_model_unavailable");
@@ -32,7 +32,7 @@ async fn it_stands_still_for_a_while() {
     let weather = Weather::fair(separate.several(1, 2).await).await;
     postgres.pause();
     for seat in &weather.services.projections {
-        until("health is red", async || (seat.health().await.status == 503).then_some(())).await;
+        until("it is not ready", async || seat.is_red().await.then_some(())).await;
     }
     postgres.resume();
     weather.clears().await;

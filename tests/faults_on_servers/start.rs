@@ -41,7 +41,9 @@ async fn what_is_down_at_the_start_is_waited_for() {
     nats.kill();
     postgres.kill();
     let stack = separate.start_unready().await;
-    for (service, word) in [(stack.command(), "NATS"), (stack.projection(), "read model")] {
+    for (service, word) in
+        [(stack.command(), "the log can't be reached"), (stack.projection(), "the read model can't be reached")]
+    {
         until("it says what it waits for", async || service.get("/healthz").await.text.contains(word).then_some(()))
             .await;
         assert_eq!(service.get("/readyz").await.status, 503);

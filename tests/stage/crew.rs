@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::answer::Answer;
 use crate::api::Api;
@@ -16,6 +17,8 @@ use crate::until::until;
 
 /// How long a change may take from its first attempt to its answer, with everything that goes wrong meanwhile.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a login is waited for.
+const LOGIN_WITHIN: Duration = Duration::from_secs(3);
 /// The pause before it is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -190,7 +193,9 @@ impl Worker {
         if let (true, Some(before)) = (effective, &self.before) {
             let asked = json!({"address": self.address, "password": before.password});
             for api in queries {
-                if let Ok(answer) = api.try_to_send(Method::POST, "/v1/auth/verify", Some(&asked)).await {
+                let asking = api.try_to_send(Method::POST, "/v1/auth/verify", Some(&asked));
+                // One that stands still answers nobody.
+                if let Ok(Ok(answer)) = timeout(LOGIN_WITHIN, asking).await {
                     assert!(matches!(answer.status, 401 | 503), "an old password is taken: {answer:?} {self:?}");
                 }
             }

@@ -82,7 +82,13 @@ impl Separate {
             keys: vec!["--keys".to_owned(), sqlite("keys.db")],
             read_model: vec!["--read-model".to_owned(), sqlite("read-model.db")],
         };
-        Self { data: folder.data(), outputs: folder.beside("."), tokens: tokens(&folder.data()), stores, environment: Vec::new() }
+        Self {
+            data: folder.data(),
+            outputs: folder.beside("."),
+            tokens: tokens(&folder.data()),
+            stores,
+            environment: Vec::new(),
+        }
     }
 
     async fn over(folder: &Folder, stores: Stores) -> Self {
@@ -217,6 +223,11 @@ impl Seat {
     async fn taken(mut process: Running) -> Self {
         let url = listening(&mut process).await;
         Self { process, url }
+    }
+
+    /// Whether it says that it can't do its work now.
+    pub async fn is_red(&self) -> bool {
+        Api::new(&self.url).get("/readyz").await.status == 503
     }
 
     /// What its `/healthz` says.

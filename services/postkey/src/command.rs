@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use credential::Policy;
-use postkey_http::{Health, PositionClient, listen};
+use postkey_http::{Code, Health, PositionClient, listen};
 use tokio::net::TcpListener;
 
 use crate::args::CommandArgs;
@@ -23,7 +23,8 @@ pub async fn command(args: CommandArgs) -> Result<(), Failure> {
     let clients = open_clients(&args.files.clients_file, &health, &stop)?;
     let hasher = start_hasher()?;
     let listener = listen(args.listen, args.insecure.insecure_listen).await?.into_std()?;
-    let stores = opened(&listener, &stop, || Stores::open_to_write(&args.log, &args.keys, None)).await?;
+    let stores =
+        opened(&listener, Code::LogUnavailable, &stop, || Stores::open_to_write(&args.log, &args.keys, None)).await?;
     let Some(stores) = stores else { return Ok(()) };
     stores.handle.watch(&health, &args.log.nats, &stop)?;
     let edge = Edge { clients, hasher, health };

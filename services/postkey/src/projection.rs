@@ -1,6 +1,6 @@
 //! `postkey projection`: the projection service as a process of its own.
 
-use postkey_http::{Health, listen};
+use postkey_http::{Code, Health, listen};
 use tokio::net::TcpListener;
 
 use crate::args::ProjectionArgs;
@@ -24,7 +24,9 @@ pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
     let clients = open_clients(&args.files.clients_file, &health, &stop)?;
     let hasher = start_hasher()?;
     let listener = listen(args.listen, args.insecure.insecure_listen).await?.into_std()?;
-    let Some((model, stores)) = opened(&listener, &stop, || open(&args, &read_model)).await? else { return Ok(()) };
+    let Some((model, stores)) = opened(&listener, Code::CatchingUp, &stop, || open(&args, &read_model)).await? else {
+        return Ok(());
+    };
     stores.handle.watch(&health, &args.log.nats, &stop)?;
     let edge = Edge { clients, hasher, health };
     let parts = stores.projection(&model, edge, args.freshness.freshness_bound, &stop);

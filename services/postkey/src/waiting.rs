@@ -10,7 +10,8 @@ use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::middleware::map_response;
 use axum::response::Response;
-use postkey_http::{Health, health_routes, serve};
+use axum::routing::any;
+use postkey_http::{Code, Health, Problem, health_routes, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -22,10 +23,14 @@ use crate::stores::{Lack, Waiting};
 /// How long it waits between two attempts.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// What whoever asks meanwhile is told.
+const STARTING: &str = "the service waits for what it stands on; /healthz says for what";
+
 /// Opens what a service stands on, as often as it takes, while it listens at `listener` and says in its health what it
-/// waits for. It says where it listens as soon as that is of use. `None`: told to stop meanwhile.
+/// waits for; any other request is answered `code`. It says where it listens as soon as that is of use. `None`: told to stop meanwhile.
 pub async fn opened<T, F>(
     listener: &StdListener,
+    code: Code,
     stop: &CancellationToken,
     open: impl Fn() -> F,
 ) -> Result<Option<T>, Failure>
@@ -37,7 +42,10 @@ where
     check.red("it is starting");
     let waiting = stop.child_token();
     let red = serve(
-        Router::new().merge(health_routes(health)).layer(map_response(closing)),
+        Router::new()
+            .route("/v1/{*any}", any(async move || Problem::new(code).with_detail(STARTING)))
+            .merge(health_routes(health))
+            .layer(map_response(closing)),
         Arc::new(SystemEntropy),
         TcpListener::from_std(listener.try_clone()?)?,
         waiting.clone(),
