@@ -37,7 +37,7 @@ pub struct BenchArgs {
     /// The row to measure, by its id; may be given several times [default: all]
     #[arg(long, value_name = "ROW")]
     pub only: Vec<String>,
-    /// Seconds that each side of a round is timed [default: 5, with --quick 1]
+    /// Seconds that each side of a round is timed [default: 5, with --quick 2]
     #[arg(long, value_name = "SECONDS")]
     pub seconds: Option<f64>,
     /// Rounds of each row [default: 3, with --quick 1]

@@ -88,11 +88,12 @@ const PLANS: &[Plan] = &[
 pub fn run(args: BenchArgs) -> Result<(), Failure> {
     let plans = chosen(&args.only)?;
     let or = |given: Option<f64>, quick: f64, full: f64| given.unwrap_or(if args.quick { quick } else { full });
-    let seconds = or(args.seconds, 1.0, 5.0);
+    let seconds = or(args.seconds, 2.0, 5.0);
     let bench = Bench {
         postkey: Binary::find(args.postkey)?,
         peers: args.peers.map(|path| path.canonicalize()).transpose().named("the peers' program")?,
-        timing: Timing { warm_up: seconds / 5.0, seconds },
+        // What is in flight when it begins must have come through once, also where each waits for a slow disk in turn.
+        timing: Timing { warm_up: (seconds / 5.0).max(1.0), seconds },
         rounds: args.rounds.unwrap_or(if args.quick { 1 } else { 3 }),
         quick: args.quick,
         entries: args.entries.unwrap_or(if args.quick { 20_000 } else { 1_000_000 }).max(11_001),

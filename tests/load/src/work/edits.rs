@@ -13,7 +13,7 @@ use crate::failure::{Failure, Named};
 use crate::seed::{Population, QUOTA_BYTES};
 use crate::tally::Tally;
 
-/// How long a command is asked for again after the timed part, and how often.
+/// How long a command that fails is asked for again, and how often, where that is what is wanted.
 const INSISTS_FOR: Duration = Duration::from_secs(60);
 const ASKS_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
@@ -122,7 +122,11 @@ impl Edits {
                 workers.spawn(edit(worker, window, self.visit));
             }
         }
-        let tally = window.run(self.in_flight, self.timing).await?;
+        // A worker that gives up before all are ready would be waited for without end.
+        let tally = tokio::select! {
+            tally = window.run(self.in_flight, self.timing) => tally?,
+            failure = first_failure(&mut workers) => return Err(failure),
+        };
         while let Some(ended) = workers.join_next().await {
             ended.named("a worker")??;
         }
@@ -144,11 +148,30 @@ impl Edits {
     }
 }
 
+/// Waits for a worker that fails; without end where none does.
+async fn first_failure(workers: &mut JoinSet<Result<(), Failure>>) -> Failure {
+    loop {
+        match workers.join_next().await {
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(failure))) => return failure,
+            Some(Err(panicked)) => return Failure::new("a worker", panicked),
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// Edits until told to stop. What is stored but not in force within the service's own wait has failed.
 async fn edit(mut worker: Worker, window: Arc<Window>, visit: bool) -> Result<(), Failure> {
     if visit {
         for _ in 0..worker.services.len() {
-            receipt(worker.edit(None).await.3).map_err(|how| Failure::new("the first edit of a service", how))?;
+            let begun = Instant::now();
+            while let Err(how) = receipt(worker.edit(None).await.3) {
+                // Many services are loaded at once here: some are refused at first.
+                if begun.elapsed() > INSISTS_FOR {
+                    return Err(Failure::new("the first edit of a service", how));
+                }
+                tokio::time::sleep(ASKS_AGAIN_AFTER).await;
+            }
             worker.number += 1;
         }
     }
