@@ -5,7 +5,7 @@ DATA ?= ./postkey-data
 # Where test processes say how they started NATS and PostgreSQL.
 HOW = $(or $(CARGO_TARGET_DIR),target)/servers/how.log
 
-.PHONY: help run test bench lint up down
+.PHONY: help run test soak bench lint up down
 
 help: ## This help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,11 @@ test: ## Build everything and run every test: crates, journeys, bad input, fault
 	LC_ALL=C sort -u $(HOW) 2>/dev/null | \
 	awk '{ all = all (NR > 1 ? ", " : "") $$0 } END { print "servers: " (NR ? all : "none was started") }'; \
 	exit $$status
+
+soak: ## What is longer than a test may be: races of 40 writers on three servers, kills in turn
+	$(CARGO) build --workspace
+	$(CARGO) test --package postkey-event-log --test soak -- --nocapture
+	$(CARGO) test --package postkey-tests --test soak -- --nocapture
 
 # QUICK=1: a smoke run of a few seconds a row. ROWS="logins edits-sqlite": these only.
 bench: ## Measure against raw operations and peers (some 20 minutes; QUICK=1: a smoke run)
