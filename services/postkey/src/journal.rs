@@ -56,8 +56,8 @@ pub fn start(args: &JournalArgs) {
     // sqlx logs statements at debug; their parameters never. A line that can't be written (the disk that takes the log is
     // full, whoever reads it has gone) is lost: neither it nor the report of it may end the process.
     let level = LevelFilter::from(args.log_level);
-    // The client of NATS traces what it sends, its login too.
-    let quiet = Targets::new().with_default(level).with_target("async_nats", level.min(LevelFilter::INFO));
+    // The client of NATS traces what it sends, its login too; and that it is connected, we say ourselves.
+    let quiet = Targets::new().with_default(level).with_target("async_nats", level.min(LevelFilter::WARN));
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)

@@ -15,6 +15,7 @@ use domain::Position;
 use event_log::{AppendError, EventLog, ReadError, Scope};
 use futures::TryStreamExt;
 use postkey_http::{Clock, EntropyRng, uuid_v4, uuid_v7};
+use postkey_projection::read_model::ReadModelError;
 use wire::{Body, By, Change, CommandId, EntryId, LogId, OpenError as EntryError, authenticate, open_all, seal};
 
 pub use self::keys::KeyHandle;
@@ -40,7 +41,7 @@ pub struct Waiting(pub String);
 pub enum Lack {
     /// It will be, once something else is there.
     Waiting(Waiting),
-    /// It is there, and broken: what waiting does not mend, and making it anew may.
+    /// The read model is there, and broken: what waiting does not mend, and a rebuild does.
     Damaged(String),
     /// It can't be as things stand.
     Failed(Failure),
@@ -68,7 +69,8 @@ impl Lack {
     /// For a run that does not wait.
     pub fn into_failure(self) -> Failure {
         match self {
-            Self::Waiting(Waiting(what)) | Self::Damaged(what) => Failure::failed(what),
+            Self::Waiting(Waiting(what)) => Failure::failed(what),
+            Self::Damaged(what) => Failure::failed(ReadModelError::Damaged(what)),
             Self::Failed(failure) => failure,
         }
     }
