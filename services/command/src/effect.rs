@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::Position;
-use event_log::{EventLog, ReadError, Scope};
+use event_log::{Corrupt, EventLog, ReadError};
 use postkey_http::{ClientError, Clock, HealthCheck, PositionAnswer, PositionClient, Status};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -215,13 +215,12 @@ impl Follower {
         if position <= self.log.seen() {
             return Checked::Sound;
         }
-        match self.log.head(Scope::All).await {
-            Ok(head) if position > head.position => Checked::Unsound(format!(
-                "the log ends at position {}, but the projection has applied position {position}: the log was rolled \
-                 back; restore it",
-                head.position
-            )),
+        match self.log.head_beyond(position).await {
             Ok(_) => Checked::Sound,
+            Err(ReadError::Corrupt(Corrupt::RolledBack { head, .. })) => Checked::Unsound(format!(
+                "the log ends at position {head}, but the projection has applied position {position}: the log was rolled \
+                 back; restore it"
+            )),
             Err(ReadError::Corrupt(corrupt)) => Checked::Unsound(corrupt.to_string()),
             Err(ReadError::Unavailable(_)) => Checked::NotYet,
         }

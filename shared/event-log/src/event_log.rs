@@ -1,7 +1,7 @@
 //! The log as the services use it: one store, one identity, and every check that doesn't depend on the kind of store.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_stream::try_stream;
@@ -24,6 +24,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(320);
 const KNOWN_FOR: Duration = Duration::from_secs(1);
 /// The pause before a subject that seems to have lost entries is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
+/// The pause before a log that seems to have lost entries is, and for how long one question goes on with that.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+const GO_ON_ASKING: Duration = Duration::from_secs(1);
 
 /// Why an entry was not appended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,8 +59,9 @@ pub enum AppendError {
 /// - **Reads** come back contiguous and in order, or stop with [`Corrupt`].
 /// - **Identity.** The store is asked which log it holds with every head, and before an append unless it has said so
 ///   within the last second, and has answered since.
-/// - **No fork.** The highest position ever seen is kept; a log that turns out to end below it was rolled back. Once
-///   this value has found its log corrupt it appends nothing more: a restart, by an operator, is what clears that.
+/// - **No fork.** The highest position ever seen is kept; a log that turns out to end below it was rolled back, once that
+///   has been so for as long as its store may lag ([`LogStore::lag`]). Once this value has found its log corrupt it
+///   appends nothing more: a restart, by an operator, is what clears that.
 /// - **Concurrency.** Share it by `Arc` among any number of tasks. Dropping a future or a stream harms nobody else; an
 ///   append that is dropped is as good as [`AppendError::Unavailable`].
 pub struct EventLog {
@@ -69,6 +73,8 @@ pub struct EventLog {
     /// When the store last said that it holds this log, in milliseconds after `begun`, and 1; 0 while it has not.
     identified: AtomicU64,
     begun: Instant,
+    /// The lowest position that the log did not come to, though it was seen in it, and since when.
+    missed: Mutex<Option<(Position, Instant)>>,
     broken: OnceLock<Corrupt>,
 }
 
@@ -89,6 +95,7 @@ impl EventLog {
             seen: AtomicU64::new(0),
             identified: AtomicU64::new(0),
             begun: Instant::now(),
+            missed: Mutex::new(None),
             broken: OnceLock::new(),
         }
     }
@@ -141,11 +148,7 @@ impl EventLog {
     /// [`ReadError::Unavailable`], follow again from the last position.
     pub fn follow(&self, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
         try_stream! {
-            let head = self.head(Scope::All).await?.position;
-            if head < after {
-                // Not remembered against the log: `after` is the caller's word, not what this value has seen itself.
-                Err(Corrupt::RolledBack { head, seen: after })?;
-            }
+            self.head_beyond(after).await?;
             let mut entries = self.checked(self.store.follow(after), Scope::All, after).boxed();
             while let Some(entry) = entries.next().await {
                 yield entry?;
@@ -156,8 +159,35 @@ impl EventLog {
 
     /// Where `scope` ends, from the store itself, at a moment after the call.
     pub async fn head(&self, scope: Scope) -> Result<Head, ReadError> {
-        let floor = self.seen();
-        let whole = scope == Scope::All;
+        if scope == Scope::All { self.head_beyond(Position::START).await } else { self.asked(scope).await }
+    }
+
+    /// Where the whole log ends, of which the caller knows that it went as far as `seen`: where it does not, and may not
+    /// lag, it was rolled back. That is remembered against the log where this value has seen so much itself.
+    pub async fn head_beyond(&self, seen: Position) -> Result<Head, ReadError> {
+        let begun = Instant::now();
+        loop {
+            let own = self.seen();
+            let head = self.asked(Scope::All).await?;
+            let floor = own.max(seen);
+            if !self.has_missed(head.position, floor) {
+                return Ok(head);
+            }
+            if self.missed_for() >= self.store.lag() {
+                let corrupt = Corrupt::RolledBack { head: head.position, seen: floor };
+                return Err(if head.position < own { self.broken(corrupt) } else { corrupt }.into());
+            }
+            if begun.elapsed() >= GO_ON_ASKING {
+                return Err(ReadError::Unavailable(format!(
+                    "the log ends at position {}, and position {floor} has been seen: the server that answers may lag",
+                    head.position
+                )));
+            }
+            sleep(ASK_AGAIN).await;
+        }
+    }
+
+    async fn asked(&self, scope: Scope) -> Result<Head, ReadError> {
         let head = self.store.head(scope).await.map_err(|error| {
             // When it is back, it may be another.
             self.identified.store(0, Ordering::SeqCst);
@@ -166,12 +196,31 @@ impl EventLog {
         if head.log != self.log {
             return Err(self.broken(Corrupt::OtherLog { expected: self.log, found: head.log }).into());
         }
-        if whole && head.position < floor {
-            return Err(self.broken(Corrupt::RolledBack { head: head.position, seen: floor }).into());
-        }
         self.saw(head.position);
         self.identified.store(self.now(), Ordering::SeqCst);
         Ok(head)
+    }
+
+    /// Notes whether the log comes as far as `floor`.
+    fn has_missed(&self, head: Position, floor: Position) -> bool {
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        if missed.is_some_and(|(position, _)| head >= position) {
+            *missed = None;
+        }
+        if head >= floor {
+            return false;
+        }
+        match &mut *missed {
+            Some((position, _)) => *position = floor.min(*position),
+            None => *missed = Some((floor, Instant::now())),
+        }
+        true
+    }
+
+    /// For how long it has not come so far.
+    fn missed_for(&self) -> Duration {
+        let missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        missed.map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }
 
     /// Tries until there is an answer; the caller sets the limit.

@@ -1,5 +1,7 @@
 //! The port: what a kind of store offers to the log.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use domain::{Position, ServiceId};
 use futures::stream::BoxStream;
@@ -99,4 +101,11 @@ pub trait LogStore: Send + Sync {
     /// The log's identity and where `scope` ends, as of a moment after the call: never an older answer kept from
     /// before, and never that of a replica that lags.
     async fn head(&self, scope: Scope) -> Result<Head, ReadError>;
+
+    /// For how long a head may name an earlier end than was read, or acknowledged, before: where several servers hold the
+    /// log, one that has just become the leader, or is slower than the one that was read from, catches up with what it
+    /// has promised. Zero where there is one place only.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
 }

@@ -422,3 +422,80 @@ async fn another_log_in_the_same_store_is_found_out_before_anything_new_is_appen
     assert_eq!(log.append(&entry(100, "a"), Position::START).await, Err(found));
     assert_eq!(stored(&store.after).await.len(), 9);
 }
+
+/// One of several servers: it may name an earlier end than another has delivered.
+struct Lagging {
+    inner: Arc<MemoryStore>,
+    /// Until when it does.
+    until: Instant,
+}
+
+#[async_trait]
+impl LogStore for Lagging {
+    async fn try_append(&self, entry: &Entry, expected: Position) -> Appended {
+        self.inner.try_append(entry, expected).await
+    }
+
+    fn read(&self, scope: Scope, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
+        self.inner.read(scope, after)
+    }
+
+    fn follow(&self, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
+        self.inner.follow(after)
+    }
+
+    async fn head(&self, scope: Scope) -> Result<Head, ReadError> {
+        let head = self.inner.head(scope).await?;
+        let lags = Instant::now() < self.until;
+        Ok(if lags { Head { position: Position::new(head.position.get() - 1), ..head } } else { head })
+    }
+
+    fn lag(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_lags_is_asked_again_and_one_that_goes_on_with_it_was_rolled_back() {
+    let lagging = async |seconds| {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        let log = EventLog::new(Arc::new(Lagging { inner: filled(3).await, until }), LOG);
+        // Another server has delivered what this one will have soon.
+        assert_eq!(log.read(Scope::All, Position::START).try_collect::<Vec<_>>().await.expect("entries").len(), 3);
+        log
+    };
+    let log = lagging(0).await;
+    assert_eq!(log.head(Scope::All).await.map(|head| head.position), Ok(position(3)));
+
+    let log = lagging(4).await;
+    let begun = Instant::now();
+    let head = loop {
+        match log.head(Scope::All).await {
+            Err(ReadError::Unavailable(what)) => assert!(what.contains("may lag"), "{what}"),
+            head => break head,
+        }
+    };
+    assert_eq!(head.map(|head| head.position), Ok(position(3)));
+    assert!(begun.elapsed() >= Duration::from_secs(4));
+    assert!(log.append(&entry(9, "x"), Position::START).await.is_ok(), "nothing was held against it");
+
+    let log = lagging(60).await;
+    let rolled_back = Corrupt::RolledBack { head: position(2), seen: position(3) };
+    let found = loop {
+        match log.head(Scope::All).await {
+            Err(ReadError::Unavailable(_)) => {}
+            found => break found,
+        }
+    };
+    assert_eq!(found, Err(rolled_back.clone().into()));
+    assert_eq!(log.append(&entry(9, "x"), Position::START).await, Err(rolled_back.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_the_caller_has_seen_is_not_held_against_the_log() {
+    let log = EventLog::new(filled(3).await, LOG);
+    let found = log.head_beyond(position(4)).await;
+    assert_eq!(found, Err(Corrupt::RolledBack { head: position(3), seen: position(4) }.into()));
+    assert_eq!(log.append(&entry(4, "x"), Position::START).await, Ok(position(4)));
+    assert!(log.head_beyond(position(4)).await.is_ok());
+}

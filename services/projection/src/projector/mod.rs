@@ -212,16 +212,21 @@ impl Projector {
             );
             return Err(Halt::Broken(Broken::Foreign(what)));
         }
-        if head.position < applied.position {
-            return Err(Halt::Broken(Broken::Foreign(format!(
-                "the log ends at position {}, but position {} was applied: it was rolled back; restore the log",
-                head.position, applied.position
-            ))));
+        match self.log.head_beyond(applied.position).await {
+            Err(ReadError::Corrupt(event_log::Corrupt::RolledBack { head, .. })) => {
+                return Err(Halt::Broken(Broken::Foreign(format!(
+                    "the log ends at position {head}, but position {} was applied: it was rolled back; restore the log",
+                    applied.position
+                ))));
+            }
+            beyond => drop(beyond?),
         }
         if let Some(leaf) = applied.leaf {
             let before = Position::new(applied.position.get().saturating_sub(1));
             let last: Option<Stored> = self.log.read(Scope::All, before).try_next().await?;
-            if last.is_none_or(|last| ledger::leaf_hash(&last.entry.bytes) != leaf) {
+            // It came so far a moment ago: whoever answers now may lag.
+            let last = last.ok_or_else(|| Halt::Later("the log's last entry can't be read now".to_owned()))?;
+            if ledger::leaf_hash(&last.entry.bytes) != leaf {
                 return Err(Halt::Broken(Broken::Foreign(format!(
                     "the log is corrupt at position {}: it holds another entry than the one that was applied; restore the log",
                     applied.position

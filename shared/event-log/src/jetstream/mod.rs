@@ -46,6 +46,9 @@ const OLDEST: (u64, u64, u64) = (2, 15, 1);
 /// How many appends of this process may be under way at once; the others wait here. A server that writes each to its disk
 /// takes some thousands a second, on a bad day some hundreds: those under way are then answered in time.
 const UNDER_WAY: usize = 512;
+/// For how long the leader of several servers may name an earlier end than another of them has delivered: it takes over what
+/// a majority has stored when it comes to it (measured with 2.15.1 under load: milliseconds; at a change of leaders more).
+const LAG: Duration = Duration::from_secs(5);
 /// How often a log that can't be followed by its consumer is read instead, and for how long at a time.
 const POLL: Duration = Duration::from_millis(50);
 const POLLED_FOR: Duration = Duration::from_secs(5);
@@ -298,10 +301,14 @@ impl JetStreamStore {
         if log == self.log { Ok(position) } else { Err(Corrupt::OtherLog { expected: self.log, found: log }.into()) }
     }
 
-    /// The end of this log, which was seen to go this far at least.
+    /// The end of this log, which was seen to go this far at least. Whether one that does not was rolled back, or its
+    /// leader lags, is found out by whoever follows it anew.
     async fn end_beyond(&self, seen: Position) -> Result<Position, ReadError> {
         let head = self.own_end().await?;
-        if head < seen { Err(Corrupt::RolledBack { head, seen }.into()) } else { Ok(head) }
+        if head < seen {
+            return Err(ReadError::Unavailable(format!("the log ends at position {head}, and was read up to {seen}")));
+        }
+        Ok(head)
     }
 
     /// What became of a publish.
@@ -414,6 +421,10 @@ impl LogStore for JetStreamStore {
                 Ok(Head { log: end?.log, position: last?.map_or(Position::START, |last| last.position) })
             }
         }
+    }
+
+    fn lag(&self) -> Duration {
+        if self.settings().replicas > 1 { LAG } else { Duration::ZERO }
     }
 }
 
