@@ -58,7 +58,9 @@ async fn without_a_majority_nothing_is_acknowledged_and_health_says_so() {
     for seat in weather.services.commands.iter().chain(&weather.services.projections) {
         until("it is not ready", async || seat.is_red().await.then_some(())).await;
         let health = seat.health().await;
-        assert!(health.text.contains("NATS") || health.text.contains("log"), "it says what is wrong: {health:?}");
+        let reasons: Vec<_> =
+            health.body["checks"].as_array().unwrap().iter().map(|check| check["reason"].to_string()).collect();
+        assert!(reasons.iter().any(|reason| reason.contains("NATS") || reason.contains("log")), "{health:?}");
     }
     cluster.nodes()[0].start_again();
     cluster.nodes()[1].start_again();

@@ -1,7 +1,7 @@
 //! What a start refuses, and what it waits for.
 
 use servers::{Nats, NatsOptions, Postgres};
-use stage::{Folder, PASSWORD, Scene, Separate, until};
+use stage::{Folder, PASSWORD, Scene, Separate, run, until};
 
 #[tokio::test]
 async fn a_server_that_acknowledges_before_it_writes_is_refused_unless_told_so_in_so_many_words() {
@@ -30,6 +30,24 @@ async fn another_number_of_replicas_than_asked_for_is_refused() {
     let three = separate.with_log_arguments(&["--nats-replicas", "3"]);
     let line = three.command("http://127.0.0.1:1").finished().await.failed_in_one_line();
     assert!(line.contains("--replicas 3"), "{line}");
+}
+
+/// The log was lost, and somebody has prepared an empty one in its place: what was made from the lost one says so.
+#[tokio::test]
+async fn an_empty_stream_in_the_place_of_a_lost_one_is_not_begun() {
+    let (folder, nats) = (Folder::new(), Nats::shared());
+    let separate = Separate::at(&folder, &nats.account(), &nats.monitor_url(), Postgres::shared()).await;
+    let scene = Scene::on(separate.start().await, folder).await;
+    scene.stack.stop().await;
+    // The same keys and rows, on an account that has no stream yet; then on one that was prepared.
+    let moved = separate.with_log(&nats.account(), &nats.monitor_url());
+    let line = moved.command("http://127.0.0.1:1").finished().await.failed_in_one_line();
+    assert!(line.contains("restore the log"), "{line}");
+    run(moved.nats_setup()).await.worked();
+    let line = moved.command("http://127.0.0.1:1").finished().await.failed_in_one_line();
+    assert!(line.contains("restore the log"), "{line}");
+    let shown = run(moved.nats_show()).await.worked().stdout;
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["head", "0"])), "nothing was begun: {shown}");
 }
 
 /// Everything is down when the services start: they listen, red, and say what they wait for; then all goes by itself.

@@ -136,3 +136,23 @@ async fn the_demo_seeds_users_once_and_prints_passwords_that_sign_in() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_url_that_can_not_be_read_is_not_repeated_for_it_may_hold_a_password() {
+    let wrong = [
+        "postgres://u:TOP-SECRET@h:99999/db",
+        "postgres://u:TOP-SECRET@h/db?password=TOP-SECRET",
+        "nats://u:TOP-SECRET@h,,x",
+    ];
+    for url in wrong {
+        for argument in ["--log", "--keys", "--read-model"] {
+            let line = run(postkey(["rebuild", argument, url])).await;
+            assert_eq!(line.code, Some(2), "{line:?}");
+            assert!(!line.stderr.contains("TOP-SECRET") && line.stderr.contains(argument), "{line:?}");
+        }
+        let mut command = postkey(["rebuild"]);
+        command.env("POSTKEY_KEYS", url);
+        let finished = run(command).await;
+        assert!(!finished.stderr.contains("TOP-SECRET") && finished.stderr.contains("--keys"), "{finished:?}");
+    }
+}

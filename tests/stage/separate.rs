@@ -177,9 +177,26 @@ impl Separate {
         Running::start(command, &self.outputs)
     }
 
+    /// The same keys and read model with another log.
+    #[must_use]
+    pub fn with_log(&self, nats: &str, monitors: &str) -> Self {
+        let mut other = self.clone();
+        other.stores.log = ["--log", nats, "--nats-monitor", monitors].map(str::to_owned).to_vec();
+        other
+    }
+
     /// A call of `postkey nats show` on the log.
     pub fn nats_show(&self) -> Command {
-        let mut command = postkey(["nats", "show"]);
+        self.nats("show")
+    }
+
+    /// A call of `postkey nats setup` on the log.
+    pub fn nats_setup(&self) -> Command {
+        self.nats("setup")
+    }
+
+    fn nats(&self, what: &str) -> Command {
+        let mut command = postkey(["nats", what]);
         command.args(&self.stores.log);
         command
     }

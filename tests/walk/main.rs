@@ -49,7 +49,7 @@ fn every_make_target_that_the_readme_names_is_there() {
     let makefile = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Makefile")).unwrap();
     let readme = readme();
     let named: Vec<_> = readme.split("make ").skip(1).filter_map(|rest| rest.split([' ', '`', '\n']).next()).collect();
-    for target in ["run", "test", "lint", "up", "down"] {
+    for target in ["run", "test", "soak", "bench", "lint", "up", "down"] {
         assert!(named.contains(&target), "the README does not name make {target}");
         assert!(makefile.contains(&format!("\n{target}:")), "there is no make {target}");
     }

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser};
 use credential::Profile;
 use event_log::NatsConfig;
@@ -326,4 +328,22 @@ pub struct ProjectionArgs {
     pub files: FileArgs,
     #[command(flatten)]
     pub freshness: FreshnessArgs,
+}
+
+/// Tells what is wrong with the command line, or shows the help that was asked for. A value that is no URL of a store is
+/// not repeated: it may hold a password.
+pub fn refused(error: &clap::Error) -> ExitCode {
+    let secret =
+        matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.contains("://"));
+    if !secret {
+        // Where nobody can be told, the exit code still tells.
+        let _ = error.print();
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    }
+    let argument = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => argument.as_str(),
+        _ => "an argument",
+    };
+    let why = std::error::Error::source(error).map(|why| format!(": {why}")).unwrap_or_default();
+    Failure::usage(format!("a value for {argument} can't be read{why}")).report()
 }

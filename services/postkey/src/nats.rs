@@ -9,7 +9,7 @@ use crate::args::LogArgs;
 use crate::edges::SystemEntropy;
 use crate::failure::Failure;
 use crate::journal::print;
-use crate::stores::LogUrl;
+use crate::stores::{LogUrl, check_replicas};
 
 #[derive(Subcommand, Debug)]
 pub enum NatsAction {
@@ -66,24 +66,30 @@ async fn setup(args: &SetupArgs) -> Result<(), Failure> {
         opened => opened?,
     };
     store.make_consumers(&args.consumer).await?;
-    say(&store.report().await?)?;
+    let report = store.report().await?;
+    say(&report)?;
     for name in &args.consumer {
         print(format_args!("consumer  {name}"))?;
     }
-    Ok(())
+    judge(&report, &args.log)
 }
 
 async fn show(args: &ShowArgs) -> Result<(), Failure> {
     let store = JetStreamStore::open(&args.log.nats.config(servers(&args.log)?)).await?;
     let report = store.report().await?;
     say(&report)?;
+    judge(&report, &args.log)?;
+    report.behind.map_or(Ok(()), |behind| Err(Failure::failed(behind)))
+}
+
+/// Fails where the stream is not set up as it must be, or as it was asked for.
+fn judge(report: &StreamReport, log: &LogArgs) -> Result<(), Failure> {
+    check_replicas(report, &log.nats)?;
     if report.drift.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::failed(
-            "the stream's settings are not as they must be; set them back, or go on in a copy of the log",
-        ))
+        return Ok(());
     }
+    let what = "the stream's settings are not as they must be; set them back, or go on in a copy of the log";
+    Err(Failure::failed(what))
 }
 
 fn servers(log: &LogArgs) -> Result<&[String], Failure> {

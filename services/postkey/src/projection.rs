@@ -42,8 +42,15 @@ async fn open(args: &ProjectionArgs, read_model: &StoreUrl) -> Result<(ReadModel
     match Stores::open_to_read(&args.log, &args.keys).await {
         Ok(Some(stores)) => Ok((model, stores)),
         Ok(None) => {
+            let made_from_one = model.ports().leadership.look().await.is_ok_and(|standing| standing.log.is_some());
             model.close().await;
-            Err(Waiting(format!("waiting for the command service to make {}", args.log.log.shown())).into())
+            let log = args.log.log.shown();
+            let what = if made_from_one {
+                format!("{log} is missing or empty, but the read model was made from it: restore the log")
+            } else {
+                format!("waiting for the command service to make {log}")
+            };
+            Err(Waiting(what).into())
         }
         Err(lack) => {
             model.close().await;

@@ -20,8 +20,9 @@ use crate::failure::Failure;
 use crate::journal::print;
 use crate::stores::{Lack, Waiting};
 
-/// How long it waits between two attempts.
+/// How long it waits between two attempts: longer each time, up to the longest.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// What whoever asks meanwhile is told.
 const STARTING: &str = "the service waits for what it stands on; /healthz says for what";
@@ -51,7 +52,7 @@ where
         waiting.clone(),
     );
     let opening = async {
-        let mut said = None;
+        let (mut said, mut pause) = (None, LOOK_AGAIN);
         let opened = loop {
             let opened = stop.run_until_cancelled(open()).await;
             if said.is_none() && !matches!(opened, Some(Err(Lack::Failed(_) | Lack::Damaged(_)))) {
@@ -70,7 +71,8 @@ where
                     check.red(what);
                 }
             }
-            stop.run_until_cancelled(tokio::time::sleep(LOOK_AGAIN)).await;
+            stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            pause = (pause * 2).min(LONGEST);
         };
         waiting.cancel();
         opened

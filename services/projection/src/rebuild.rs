@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::Position;
-use event_log::EventLog;
+use event_log::{Corrupt, EventLog, ReadError, Scope};
 use keys::Vault;
 use wire::LogId;
 
@@ -12,6 +12,8 @@ use crate::read_model::{Applied, ApplyError, Generations, ReadModelError, ReadMo
 
 /// How many differing rows are named.
 const NAMED: u32 = 20;
+/// How often rows that differ are looked at again, while a running projection moves them.
+const LOOKS: u32 = 5;
 
 /// How often the live rows, if another process goes on writing them, are caught up with before it is given up.
 const SWAPS: u32 = 100;
@@ -82,24 +84,43 @@ pub async fn rebuild(
     generations: Arc<dyn Generations>,
     mut step: impl FnMut(Position, Position),
 ) -> Result<RebuildReport, RebuildError> {
-    let head = log.head(event_log::Scope::All).await.map_err(Halt::from)?.position;
     let live = generations.live().await?;
     // What is damaged is what a rebuild is for.
     let old = match writer.applied(live).await {
-        Ok(Some(old)) if old.log != log.id() || old.position > head => return Err(foreign(&old, log.id(), head)),
         Ok(applied) => applied,
         Err(ReadModelError::Damaged(_)) => None,
         Err(error) => return Err(error.into()),
     };
+    // Asked after the rows, which a projection may be moving meanwhile.
+    let head = match &old {
+        Some(old) if old.log != log.id() => return Err(foreign(old, log.id(), Position::START)),
+        Some(old) => match log.head_beyond(old.position).await {
+            Err(ReadError::Corrupt(Corrupt::RolledBack { head, .. })) => return Err(foreign(old, log.id(), head)),
+            head => head.map_err(Halt::from)?.position,
+        },
+        None => log.head(Scope::All).await.map_err(Halt::from)?.position,
+    };
     let next = generations.begin().await?;
     let mut projector = Projector::new(Arc::clone(&log), vault, Arc::clone(&writer), next);
     let mut differences = None;
-    if let Some(old) = old {
-        let reached = projector.catch_up(old.position, |at| step(at, head)).await?;
-        if reached.is_none_or(|reached| reached.frontier != old.frontier) {
-            return Err(foreign(&old, log.id(), head));
+    if let Some(mut old) = old {
+        let mut differing: Option<Vec<String>> = None;
+        for _ in 0..LOOKS {
+            let reached = projector.catch_up(old.position, |at| step(at, head.max(old.position))).await?;
+            if reached.is_none_or(|reached| reached.frontier != old.frontier) {
+                return Err(foreign(&old, log.id(), head));
+            }
+            let mut found = generations.differences(live, next, NAMED).await?;
+            found.retain(|row| differing.as_ref().is_none_or(|before| before.contains(row)));
+            let all_alike = found.is_empty();
+            differing = Some(found);
+            match writer.applied(live).await? {
+                // A row that only a running projection has moved on meanwhile is alike at the next look.
+                Some(now) if now != old && !all_alike => old = now,
+                _ => break,
+            }
         }
-        differences = Some(generations.differences(live, next, NAMED).await?);
+        differences = differing;
     }
     let mut to = head;
     for _ in 0..SWAPS {
@@ -118,7 +139,7 @@ pub async fn rebuild(
                 Err(error) => return Err(error.into()),
             }
         }
-        to = log.head(event_log::Scope::All).await.map_err(Halt::from)?.position;
+        to = log.head(Scope::All).await.map_err(Halt::from)?.position;
     }
     Err(RebuildError::Busy)
 }
@@ -133,7 +154,8 @@ fn foreign(old: &Applied, log: LogId, head: Position) -> RebuildError {
     } else {
         format!("the log's entries up to position {at} are not those that the rows were built from")
     };
-    let advice = "restore the log; or, if this is the log to go on with, move the read model's file away";
+    let advice = "restore the log; or, if this is the log to go on with, give it a read model of its own: another file, or \
+                  another database";
     RebuildError::Broken(format!("{what}: {advice}"))
 }
 

@@ -336,3 +336,49 @@ async fn fewer_replicas_are_an_alarm_until_they_are_back() {
     administrator.set("num_replicas", 3.into()).await;
     within(60, async || alarm().await.is_none().then_some(())).await;
 }
+
+/// What one server has delivered, its leader may have a moment later: nobody calls that a rollback.
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_no_server_of_three_makes_a_log_look_rolled_back() {
+    let cluster = block_in_place(NatsCluster::shared);
+    let urls = cluster.account();
+    let writers_log = log_over(&made(&config(&urls), 3).await);
+    // Each speaks to a server of its own, so that followers are at all three.
+    let mut logs = Vec::new();
+    for server in urls.split(',') {
+        let store = JetStreamStore::open(&config(server)).await.expect("the log");
+        logs.push(log_over(&Arc::new(store)));
+    }
+    let load = async {
+        join_all((0..100u64).map(|number| {
+            let log = Arc::clone(&writers_log);
+            async move {
+                let mut last = Position::START;
+                for _ in 0..40 {
+                    last = log.append(&entry(number, "under load"), last).await.expect("a position");
+                }
+            }
+        }))
+        .await;
+    };
+    let watched = join_all(logs.iter().map(async |log| {
+        let follow = async {
+            let (mut last, mut entries) = (Position::START, log.follow(Position::START));
+            while last.get() < 4_000 {
+                match entries.next().await.expect("without end") {
+                    Ok(stored) => last = stored.position,
+                    Err(ReadError::Unavailable(_)) => entries = log.follow(last),
+                    Err(ReadError::Corrupt(corrupt)) => panic!("{corrupt}"),
+                }
+            }
+        };
+        let heads = async {
+            while log.seen().get() < 4_000 {
+                let head = log.head(Scope::All).await;
+                assert!(!matches!(head, Err(ReadError::Corrupt(_))), "{head:?}");
+            }
+        };
+        tokio::join!(follow, heads);
+    }));
+    timeout(Duration::from_secs(120), async { tokio::join!(load, watched) }).await.expect("all is followed");
+}

@@ -18,7 +18,7 @@ mod sqlite;
 pub use keyring::{Keyring, KeyringError, MacKey, MacKeyId, MacKeys, WrappedKey};
 pub use part_key::{NotOurs, PartKey};
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresKeyStore;
+pub use postgres::{PostgresKeyStore, PostgresOpenError};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteKeyStore;
 pub use store::{KeyStore, StoredKey, Unavailable};

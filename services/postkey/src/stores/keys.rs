@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keys::{KeyStore, PostgresKeyStore, SqliteKeyStore};
+use keys::{KeyStore, PostgresKeyStore, PostgresOpenError, SqliteKeyStore};
 
 use super::url::StoreUrl;
 use super::{Lack, Waiting};
@@ -24,7 +24,8 @@ impl KeyHandle {
             StoreUrl::Sqlite(file) => Ok(Self::Sqlite(Arc::new(SqliteKeyStore::open(file.path(), create).await?))),
             StoreUrl::Postgres(location) => match PostgresKeyStore::open(&location).await {
                 Ok(store) => Ok(Self::Postgres(Arc::new(store))),
-                Err(error) => Err(Waiting(error.to_string()).into()),
+                Err(error @ PostgresOpenError::Unavailable(_)) => Err(Waiting(error.to_string()).into()),
+                Err(error @ PostgresOpenError::NotOurs(_)) => Err(error.into()),
             },
         }
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_log::{Alarms, JetStreamError, JetStreamStore, LogStore, OpenError, ReadError, SqliteStore, Wakes};
+use event_log::{
+    Alarms, JetStreamError, JetStreamStore, LogStore, OpenError, ReadError, SqliteStore, StreamReport, Wakes,
+};
 use postkey_http::{Health, HealthCheck};
 use tokio_util::sync::CancellationToken;
 use wire::LogId;
@@ -98,16 +100,7 @@ impl LogHandle {
     pub async fn check_servers(&self, nats: &NatsArgs) -> Result<(), Lack> {
         let Self::JetStream(store) = self else { return Ok(()) };
         let report = store.report().await.map_err(|error| Waiting(error.to_string()))?;
-        if let Some(wanted) = nats.nats_replicas.and_then(|wanted| u64::try_from(wanted).ok())
-            && report.replicas != wanted
-        {
-            return Err(Failure::failed(format!(
-                "the stream is held by {} server(s), and --nats-replicas says {wanted}: as administrator, \
-                 `nats stream edit POSTKEY --replicas {wanted}`",
-                report.replicas
-            ))
-            .into());
-        }
+        check_replicas(&report, nats)?;
         if nats.allow_lazy_sync {
             tracing::warn!("--allow-lazy-sync: what NATS acknowledges can be lost when its machines lose power");
             return Ok(());
@@ -132,6 +125,18 @@ impl LogHandle {
         let stop = stop.clone();
         tokio::spawn(async move { stop.run_until_cancelled(watching.run(connection, stream)).await });
         Ok(())
+    }
+}
+
+/// Refuses where another number of servers holds the stream than was asked for.
+pub fn check_replicas(report: &StreamReport, nats: &NatsArgs) -> Result<(), Failure> {
+    match nats.nats_replicas.and_then(|wanted| u64::try_from(wanted).ok()) {
+        Some(wanted) if report.replicas != wanted => Err(Failure::failed(format!(
+            "the stream is held by {} server(s), and --nats-replicas says {wanted}: as administrator, \
+             `nats stream edit POSTKEY --replicas {wanted}`",
+            report.replicas
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -19,7 +19,7 @@ use postkey_projection::read_model::ReadModelError;
 use wire::{Body, By, Change, CommandId, EntryId, LogId, OpenError as EntryError, authenticate, open_all, seal};
 
 pub use self::keys::KeyHandle;
-pub use self::log::LogHandle;
+pub use self::log::{LogHandle, check_replicas};
 pub use self::read_model::ReadModelHandle;
 pub use self::url::{LogUrl, SqliteFile, StoreUrl};
 
@@ -91,7 +91,10 @@ impl Stores {
     pub async fn open_to_write(log: &LogArgs, keys: &KeyArgs, read_model: Option<&StoreUrl>) -> Result<Self, Lack> {
         let keyring = Arc::new(Keyring::load(&keys.keyring_file)?);
         let found = LogHandle::open_to_write(log).await?;
-        if found.is_some() {
+        // One that an administrator has prepared has no keys yet.
+        if let Some(handle) = &found
+            && has_begun(handle).await?
+        {
             KeyHandle::must_be_there(&keys.keys)?;
         }
         let key_store = KeyHandle::open(keys, true).await?;
@@ -100,6 +103,11 @@ impl Stores {
             None => Self::make(log, &key_store, read_model).await?,
         };
         handle.check_servers(&log.nats).await?;
+        // A log that was lost, and whose place was prepared again: what was made from it says so. Looked at once more, for
+        // another process may have begun it meanwhile.
+        if !has_begun(&handle).await? && !key_store.is_empty().await? && !has_begun(&handle).await? {
+            return Err(Self::lost(log).into());
+        }
         let stores = Self::of(handle, &key_store, keyring);
         stores.begin().await?;
         stores.identify().await?;
@@ -114,19 +122,30 @@ impl Stores {
             if let Some(handle) = LogHandle::open_to_write(log).await? {
                 return Ok(handle);
             }
-            return Err(Failure::failed(format!(
-                "{} is missing or empty, but what was made from it is there: restore the log; a new one would fork history",
-                log.log.shown()
-            ))
-            .into());
+            return Err(Self::lost(log).into());
         }
         LogHandle::create(log, LogId::new(uuid_v4(&SystemEntropy))).await
+    }
+
+    fn lost(log: &LogArgs) -> Failure {
+        Failure::failed(format!(
+            "{} is missing or empty, but what was made from it is there: restore the log; a new one would fork history",
+            log.log.shown()
+        ))
     }
 
     /// Opens log and keys for a process that appends nothing; none as long as there is no log, or nothing in it.
     pub async fn open_to_read(log: &LogArgs, keys: &KeyArgs) -> Result<Option<Self>, Lack> {
         let keyring = Arc::new(Keyring::load(&keys.keyring_file)?);
         let Some(handle) = LogHandle::open_to_read(log).await? else { return Ok(None) };
+        // Before that there need not be any keys.
+        match has_begun(&handle).await {
+            Ok(true) => {}
+            begun => {
+                handle.close().await;
+                return begun.map(|_| None);
+            }
+        }
         let key_store = match KeyHandle::open(keys, false).await {
             Ok(key_store) => key_store,
             Err(lack) => {
@@ -135,15 +154,11 @@ impl Stores {
             }
         };
         let stores = Self::of(handle, &key_store, keyring);
-        let begun = match stores.has_begun().await {
-            Ok(true) => stores.identify().await.map(|()| true),
-            begun => begun,
-        };
-        match begun {
-            Ok(true) => Ok(Some(stores)),
-            begun => {
+        match stores.identify().await {
+            Ok(()) => Ok(Some(stores)),
+            Err(lack) => {
                 stores.close().await;
-                begun.map(|_| None)
+                Err(lack)
             }
         }
     }
@@ -153,14 +168,9 @@ impl Stores {
         Self { log, handle, vault: Vault::new(keys.store(), keyring) }
     }
 
-    /// Whether the log has its first entry.
-    async fn has_begun(&self) -> Result<bool, Lack> {
-        Ok(self.log.head(Scope::All).await.map_err(unread)?.position > Position::START)
-    }
-
     /// Appends the first entry to a log that has none.
     async fn begin(&self) -> Result<(), Lack> {
-        if self.has_begun().await? {
+        if has_begun(&self.handle).await? {
             return Ok(());
         }
         let (clock, entropy) = (SystemClock, SystemEntropy);
@@ -233,6 +243,11 @@ impl Stores {
     pub async fn close(self) {
         self.handle.close().await;
     }
+}
+
+/// Whether the log has its first entry.
+async fn has_begun(handle: &LogHandle) -> Result<bool, Lack> {
+    Ok(handle.store().head(Scope::All).await.map_err(unread)?.position > Position::START)
 }
 
 /// A log that can't be asked now is waited for where that is what is done.

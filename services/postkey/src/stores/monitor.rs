@@ -100,12 +100,13 @@ fn judge(seen: Vec<Seen>, servers: &[String]) -> Verdict {
     if sound.is_empty() {
         return Verdict::Nobody(format!("no monitoring of NATS answers: {}", away.join("; ")));
     }
-    if !away.is_empty() {
-        return Verdict::Partly(format!("the monitoring of these servers does not answer: {}", away.join("; ")));
-    }
     let unwatched: Vec<_> = servers.iter().filter(|server| !sound.contains(server)).map(String::as_str).collect();
-    if unwatched.is_empty() {
-        Verdict::Sound
+    // Those that are away may be the ones that are missing; more are missing than are away only where too few were named.
+    if unwatched.len() <= away.len() {
+        if away.is_empty() {
+            return Verdict::Sound;
+        }
+        Verdict::Partly(format!("the monitoring of these servers does not answer: {}", away.join("; ")))
     } else {
         Verdict::Unsound(format!(
             "these servers hold the stream, and --nats-monitor does not name their monitoring: {}",
@@ -146,7 +147,11 @@ mod tests {
         let monitors = Monitors::new(&[format!("http://{gone}")]).unwrap();
         let Verdict::Nobody(why) = monitors.check(&[]).await else { panic!("nobody is there") };
         assert!(why.contains(&gone.to_string()), "{why}");
-        let seen = vec![Seen::Sound("a".to_owned()), Seen::Away("http://b: away".to_owned())];
-        assert!(matches!(judge(seen, &["a".to_owned(), "b".to_owned()]), Verdict::Partly(_)));
+        let seen = || vec![Seen::Sound("a".to_owned()), Seen::Away("http://b: away".to_owned())];
+        assert!(matches!(judge(seen(), &["a".to_owned(), "b".to_owned()]), Verdict::Partly(_)));
+        let Verdict::Unsound(why) = judge(seen(), &["a", "b", "c"].map(str::to_owned)) else {
+            panic!("c is not watched")
+        };
+        assert!(why.ends_with(": b, c"), "{why}");
     }
 }

@@ -149,8 +149,9 @@ pub trait ReadModelWriter: Send + Sync {
     async fn touched(&self, generation: Generation, touched: &Touched) -> Result<Rows, ReadModelError>;
 
     /// Writes the batch's rows and its applied position in one transaction, if the generation stands at `from`
-    /// (`None`: nothing was ever applied). On return, every later lookup sees it. It need not survive a power cut: what
-    /// is lost is applied again, and until then no lookup is trusted.
+    /// (`None`: nothing was ever applied). On return, every later lookup sees it, also after a crash of a database
+    /// that this process outlives: rows that went back would be trusted while the log can't be asked. It need not survive
+    /// one that takes this process too: what is lost is applied again, and until then no lookup is trusted.
     async fn apply(&self, generation: Generation, batch: &Batch, from: Option<&Applied>) -> Result<(), ApplyError>;
 }
 

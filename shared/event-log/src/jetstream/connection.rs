@@ -301,7 +301,8 @@ fn note(trouble: &watch::Sender<Option<String>>, refusal: &Mutex<Option<Refusal>
             tracing::debug!(%error, "an error of the NATS client");
         }
         Event::SlowConsumer(_) => tracing::warn!("entries came faster than they were taken; they are read again"),
-        Event::LameDuckMode | Event::Draining | Event::Closed => tracing::info!(%event, "the connection to NATS"),
+        Event::LameDuckMode => tracing::info!(%event, "the connection to NATS"),
+        Event::Draining | Event::Closed => tracing::debug!(%event, "the connection to NATS"),
     }
 }
 

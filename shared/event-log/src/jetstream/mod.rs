@@ -104,6 +104,8 @@ pub struct StreamReport {
     pub servers: Vec<String>,
     /// Where it ends.
     pub head: Position,
+    /// Which of them are down or behind.
+    pub behind: Option<String>,
     /// What is not as it must be.
     pub drift: Vec<String>,
 }
@@ -184,6 +186,7 @@ impl JetStreamStore {
         Ok(StreamReport {
             log: settings.log,
             replicas: settings.replicas,
+            behind: stream::servers_behind(info.cluster.as_ref()),
             servers: info.cluster.map(|cluster| cluster.servers()).unwrap_or_default(),
             head: info.state.head()?,
             drift: settings.drift,
@@ -455,7 +458,9 @@ async fn create(config: &NatsConfig, creation: &serde_json::Value) -> Result<(),
     match connection.api::<IgnoredAny>(&format!("STREAM.CREATE.{STREAM}"), creation).await {
         Ok(_) => Ok(()),
         Err(fault) if fault.is(code::STREAM_NAME_IN_USE) => Err(JetStreamError::AlreadyExists),
-        Err(fault) => Err(JetStreamError::Refused(format!("the stream {STREAM} can't be made: {fault}"))),
+        Err(fault) => Err(JetStreamError::Refused(format!(
+            "the stream {STREAM} can't be made ({fault}): `postkey nats setup` makes it, with an administrator's credentials"
+        ))),
     }
 }
 

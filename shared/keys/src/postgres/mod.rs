@@ -59,8 +59,23 @@ fn unavailable(error: &sqlx::Error) -> Unavailable {
     Unavailable(said(error))
 }
 
-fn not_ours(location: &Location, error: &NotOurs) -> Unavailable {
-    Unavailable(format!("{location}: {error}"))
+/// Why a database is not open as a key store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PostgresOpenError {
+    /// It can't be reached now. Worth trying again.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// It is another program's, another postkey's, or not set up for this role.
+    #[error("the key store can't be used: {0}")]
+    NotOurs(String),
+}
+
+fn not_ours(location: &Location, error: &NotOurs) -> PostgresOpenError {
+    let what = format!("{location}: {error}");
+    match error {
+        NotOurs::Postgres(_) => Unavailable(what).into(),
+        _ => PostgresOpenError::NotOurs(what),
+    }
 }
 
 fn statement(sql: &'static str) -> Statement {
@@ -72,7 +87,7 @@ impl PostgresKeyStore {
     ///
     /// # Errors
     /// Where it can't be reached, is another program's, or is not set up for this role.
-    pub async fn open(location: &Location) -> Result<Self, Unavailable> {
+    pub async fn open(location: &Location) -> Result<Self, PostgresOpenError> {
         KEY_STORE.open(location).await.map_err(|error| not_ours(location, &error))?;
         let connections = |name, most| {
             Connections::new(location, Session { name, most, durability: Durability::Synced, within: WITHIN })
@@ -87,7 +102,7 @@ impl PostgresKeyStore {
     ///
     /// # Errors
     /// As [`PostgresKeyStore::open`].
-    pub async fn set_up(location: &Location) -> Result<(), Unavailable> {
+    pub async fn set_up(location: &Location) -> Result<(), PostgresOpenError> {
         KEY_STORE.set_up(location).await.map_err(|error| not_ours(location, &error))
     }
 

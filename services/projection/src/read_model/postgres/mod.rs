@@ -39,10 +39,10 @@ const READERS: u32 = 8;
 
 /// The read model in a PostgreSQL database of its own.
 ///
-/// Batches are committed with `synchronous_commit=off`: a crash of the server may take the last of them, each as a whole,
-/// rows and applied position together. Nothing trusts what is left then: look-ups say at which position they were read,
-/// which is below the log's head; and the projector finds within a second that it has come further than the rows, and
-/// applies the rest again. Generations are swapped durably, since an old one that came back would have to be rebuilt again.
+/// Batches are on the server's disk when they are answered (`synchronous_commit=on`): a server that crashed and came back
+/// with older rows would take old passwords wherever the log can't be asked at that moment, for as long as logins go on
+/// without it. Where rows have gone back all the same, as from an older backup, the projector finds it within a second and
+/// applies the rest again.
 ///
 /// Comes back by itself after the server was away. Statements are prepared once a connection.
 pub struct PostgresReadModel {
@@ -72,7 +72,7 @@ impl PostgresReadModel {
         let holder = drawn.and_then(|row| row.try_get(0)).map_err(failed).map_err(named)?;
         Ok(Self {
             readers: connections("postkey lookups", READERS, Durability::Synced, READ_WITHIN),
-            writer: connections("postkey projector", 1, Durability::Deferred, WRITE_WITHIN),
+            writer: connections("postkey projector", 1, Durability::Synced, WRITE_WITHIN),
             lease,
             holder,
             fenced: AtomicBool::new(false),
