@@ -75,3 +75,21 @@ async fn a_crash_right_after_the_answer_brings_no_old_password_back_while_the_lo
         nats.start_again();
     }
 }
+
+/// Logins met the outage, and nobody asks for one again: whoever routes by `/readyz` does not.
+#[tokio::test]
+async fn a_projection_that_was_asked_while_the_database_was_away_is_ready_again_by_itself() {
+    let (folder, mut postgres) = (Folder::new(), Postgres::start());
+    let nats = Nats::shared();
+    let separate = Separate::at(&folder, &nats.account(), &nats.monitor_url(), &postgres).await;
+    let services = separate.several(1, 2).await;
+    let scene = Scene::on(services.stack(), folder).await;
+    postgres.kill();
+    for webmail in services.webmails() {
+        let asked = json!({"address": "ann@acme.example", "password": PASSWORD});
+        webmail.post("/v1/auth/verify", &asked).await.problem(503, "read_model_unavailable");
+    }
+    postgres.start_again();
+    services.ready().await;
+    scene.ann_signs_in(PASSWORD).await.is(200);
+}

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use servers::{Nats, NatsCluster};
-use stage::{Folder, PASSWORD, Scene, Separate, Stack, new_user, postkey, run};
+use stage::{Folder, PASSWORD, Scene, Separate, Stack, new_user, postkey, run, until};
 
 /// `postkey copy` from one log to another.
 async fn moved(from: &str, to: &str, more: &[&str]) -> String {
@@ -39,8 +39,15 @@ async fn there_and_back(url: &str, monitors: &str) {
     let first = root(&said).to_owned();
     assert!(first.len() == 64 && said.contains(&format!("the same {head} entries")), "{said}");
 
-    // The old log is still read, and takes nothing.
-    let old = Stack::up(&folder).await;
+    // The old log is still read, and takes nothing; whoever starts on it is told before anybody's change is refused.
+    let old = Stack::listening(&folder, &[]).await;
+    let told = async || {
+        let ready = old.command().get("/readyz").await;
+        (ready.status == 503 && ready.text.contains("closed to changes")).then_some(())
+    };
+    until("the command service says that its log was closed", told).await;
+    let ready = async || (old.projection().get("/readyz").await.status == 200).then_some(());
+    until("logins are checked", ready).await;
     old.login("ann@acme.example", PASSWORD).await.is(200);
     let answer =
         old.commands_as("operator").put(&format!("{ann}/password"), &json!({"password": "Qwst7-plmNb2"})).await;

@@ -27,11 +27,21 @@ pub async fn command(args: CommandArgs) -> Result<(), Failure> {
         opened(&listener, Code::LogUnavailable, &stop, || Stores::open_to_write(&args.log, &args.keys, None)).await?;
     let Some(stores) = stores else { return Ok(()) };
     stores.handle.watch(&health, &args.log.nats, &stop)?;
+    warn_of_a_closed_log(&stores, &health).await;
     let edge = Edge { clients, hasher, health };
     let parts = stores.command(Policy::of(args.policy.policy), edge, projection, &stop);
     let ran = postkey_command::run(parts, TcpListener::from_std(listener)?, stop).await;
     stores.close().await;
     Ok(ran?)
+}
+
+/// A service that is started on the log that a copy was made of is red before anybody's change is refused.
+pub async fn warn_of_a_closed_log(stores: &Stores, health: &Health) {
+    if stores.handle.is_closed().await {
+        let what = "the log was closed to changes, for a copy that goes on in its place: start this service with --log of the copy";
+        tracing::error!(what);
+        health.check("closed").red(what);
+    }
 }
 
 /// A file that is named must be there, also where nothing reads it yet.

@@ -88,6 +88,9 @@ fn judge(report: &StreamReport, log: &LogArgs) -> Result<(), Failure> {
     if report.drift.is_empty() {
         return Ok(());
     }
+    if report.drift.iter().any(|drift| drift.starts_with("sealed")) {
+        return Err(Failure::failed("the log was closed to changes, for a copy that goes on in its place"));
+    }
     let what = "the stream's settings are not as they must be; set them back, or go on in a copy of the log";
     Err(Failure::failed(what))
 }

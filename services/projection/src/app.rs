@@ -10,7 +10,7 @@ use credential::Hasher;
 use domain::Position;
 use event_log::EventLog;
 use keys::Vault;
-use postkey_http::{Clients, Entropy, Health, health_routes, serve};
+use postkey_http::{Clients, Entropy, Health, HealthCheck, Status, health_routes, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,10 @@ use wire::LogId;
 use crate::auth::{Freshness, Heads, verify};
 use crate::projector::{Follower, Progress};
 use crate::queries::{position, services, users};
-use crate::read_model::{Leadership, Lookups, Queries, ReadModelWriter, Watched};
+use crate::read_model::{Leadership, Lookups, Queries, ReadModelWriter, ServiceQuery, Watched};
+
+/// How often rows that could not be read are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the service is made of. Whoever starts it opens these.
 pub struct Parts {
@@ -83,7 +86,9 @@ impl FromRef<App> for Arc<Clients> {
 pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -> Result<(), Stopped> {
     let rows_health = parts.health.check("read-model");
     let lookups = Arc::new(Watched::new(parts.lookups, rows_health.clone()));
-    let queries = Arc::new(Watched::new(parts.queries, rows_health));
+    let queries = Arc::new(Watched::new(parts.queries, rows_health.clone()));
+    let looking: Arc<dyn Queries> = Arc::clone(&queries) as Arc<dyn Queries>;
+    tokio::spawn(stop.clone().run_until_cancelled_owned(look_again(looking, rows_health)));
     let projector = Follower::new(Arc::clone(&parts.log), parts.vault, parts.writer, parts.leadership);
     let progress = projector.progress();
     if let Some(applied) = parts.applied {
@@ -110,6 +115,18 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
         tracing::error!("the projector panicked");
     }
     Ok(served?)
+}
+
+/// Looks at the rows while they can't be read, for a service that says so is asked by nobody else.
+async fn look_again(queries: Arc<dyn Queries>, health: HealthCheck) {
+    let one = ServiceQuery { customer: None, after: None, limit: 1 };
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        if matches!(health.status(), Status::Red(_)) {
+            // What it finds shows in the health.
+            let _ = queries.services(&one).await;
+        }
+    }
 }
 
 /// Tells each position that lookups see, until the projector is gone.

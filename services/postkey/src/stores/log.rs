@@ -88,6 +88,11 @@ impl LogHandle {
         }
     }
 
+    /// Whether the log was closed to changes, for a copy that goes on in its place.
+    pub async fn is_closed(&self) -> bool {
+        self.copy_end().standing().await.is_ok_and(|standing| standing.closed)
+    }
+
     /// Stops a writer in good order.
     pub async fn close(&self) {
         match self {
