@@ -23,3 +23,4 @@ mod staged;
 
 pub use app::{Parts, Stopped, run};
 pub use effect::Projection;
+pub use log_guard::LOG_CLOSED;

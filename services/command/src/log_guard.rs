@@ -5,6 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use postkey_http::{Code, HealthCheck, Problem};
 
+/// What an operator is told whose service writes to a log that was closed.
+pub const LOG_CLOSED: &str =
+    "the log was closed to changes, for a copy that goes on in its place: start this service with --log of the copy";
+
 /// Remembers, for the life of the process, that the log is not what it must be. Clones share it.
 #[derive(Clone)]
 pub struct LogGuard {
@@ -34,10 +38,8 @@ impl LogGuard {
 
     /// Says that the log takes no appends any more.
     pub fn closed(&self) {
-        let what = "the log was closed to changes, for a copy that goes on in its place: start this service with --log of \
-                    the copy";
-        tracing::error!(what);
-        self.health.needs_person(what);
+        tracing::error!(what = LOG_CLOSED);
+        self.health.needs_person(LOG_CLOSED);
     }
 
     /// The health check, for what comes and goes; nothing once the log is known to be corrupt.

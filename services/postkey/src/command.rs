@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use credential::Policy;
+use postkey_command::LOG_CLOSED;
 use postkey_http::{Code, Health, PositionClient, listen};
 use tokio::net::TcpListener;
 
@@ -38,9 +39,8 @@ pub async fn command(args: CommandArgs) -> Result<(), Failure> {
 /// A service that is started on the log that a copy was made of is red before anybody's change is refused.
 pub async fn warn_of_a_closed_log(stores: &Stores, health: &Health) {
     if stores.handle.is_closed().await {
-        let what = "the log was closed to changes, for a copy that goes on in its place: start this service with --log of the copy";
-        tracing::error!(what);
-        health.check("closed").red(what);
+        tracing::error!(what = LOG_CLOSED);
+        health.check("closed").red(LOG_CLOSED);
     }
 }
 
