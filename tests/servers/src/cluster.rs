@@ -4,9 +4,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 
 use crate::nats::{self, Nats, NatsOptions};
-use crate::nats_config::Seat;
+use crate::nats_config::{Routes, Seat};
 use crate::ports;
 use crate::until::until;
+use crate::way::Way;
 
 const NODES: usize = 3;
 
@@ -14,6 +15,8 @@ const NODES: usize = 3;
 #[derive(Debug)]
 pub struct NatsCluster {
     nodes: Vec<Nats>,
+    /// From one node to another, where they can be cut.
+    ways: Vec<([usize; 2], Way)>,
     given: AtomicUsize,
 }
 
@@ -31,19 +34,60 @@ impl NatsCluster {
     /// # Panics
     /// As [`Nats::start`].
     pub fn with(options: NatsOptions) -> Self {
-        let routes: Vec<u16> = (0..NODES).map(|_| ports::free_port()).collect();
-        let seats = routes.iter().enumerate().map(|(n, own)| Seat {
+        let ports: Vec<u16> = (0..NODES).map(|_| ports::free_port()).collect();
+        let routes = ports.iter().map(|own| Routes { own: *own, others: ports.clone(), told: None }).collect();
+        Self::joined_by(routes, Vec::new(), &options)
+    }
+
+    /// Starts one whose nodes can be [cut off](NatsCluster::cut_off) from each other.
+    ///
+    /// # Panics
+    /// As [`Nats::start`].
+    pub fn start_divisible() -> Self {
+        let ports: Vec<u16> = (0..NODES).map(|_| ports::free_port()).collect();
+        let pairs = (0..NODES).flat_map(|from| (0..NODES).map(move |to| [from, to])).filter(|[from, to]| from != to);
+        let ways: Vec<_> = pairs.map(|[from, to]| ([from, to], Way::to(ports[to]))).collect();
+        let from = |node| ways.iter().filter(move |([from, _], _)| *from == node).map(|(_, way)| way.port()).collect();
+        // Nobody listens where a node is said to be: no other way leads to it.
+        let of = |(node, own): (usize, &u16)| Routes { own: *own, others: from(node), told: Some(ports::free_port()) };
+        let routes = ports.iter().enumerate().map(of).collect();
+        Self::joined_by(routes, ways, &NatsOptions::default())
+    }
+
+    fn joined_by(routes: Vec<Routes>, ways: Vec<([usize; 2], Way)>, options: &NatsOptions) -> Self {
+        let seats = routes.into_iter().enumerate().map(|(n, routes)| Seat {
             name: format!("n{n}"),
             port: ports::free_port(),
             monitor: ports::free_port(),
-            routes: Some((*own, routes.clone())),
+            routes: Some(routes),
         });
-        let mut nodes: Vec<Nats> = seats.map(|seat| Nats::seated(seat, &options)).collect();
+        let mut nodes: Vec<Nats> = seats.map(|seat| Nats::seated(seat, options)).collect();
         nodes.iter_mut().for_each(Nats::launch);
         nodes.iter_mut().for_each(Nats::wait);
-        let cluster = Self { nodes, given: AtomicUsize::new(0) };
+        let cluster = Self { nodes, ways, given: AtomicUsize::new(0) };
         cluster.wait();
         cluster
+    }
+
+    /// Cuts a node off from the others, none of which hears of that. Clients reach it as before.
+    ///
+    /// # Panics
+    /// Where it was not started as [divisible](NatsCluster::start_divisible).
+    pub fn cut_off(&self, node: usize) {
+        self.ways_of(node).for_each(Way::cut);
+    }
+
+    /// Joins it to them again.
+    ///
+    /// # Panics
+    /// As [`NatsCluster::cut_off`].
+    pub fn join(&self, node: usize) {
+        self.ways_of(node).for_each(Way::mend);
+    }
+
+    fn ways_of(&self, node: usize) -> impl Iterator<Item = &Way> {
+        assert!(!self.ways.is_empty(), "its nodes reach each other without a way between");
+        self.ways.iter().filter(move |(ends, _)| ends.contains(&node)).map(|(_, way)| way)
     }
 
     /// The one that all tests of this process share, who kill no node of it: take an [account](NatsCluster::account) of

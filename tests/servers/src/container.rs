@@ -50,7 +50,7 @@ impl Container {
         command.arg(recipe.image).args(&recipe.arguments);
         let container = Self(succeed(&mut command).trim().to_owned());
         if let Some((from, to)) = &recipe.file {
-            docker(&["cp", from, &format!("{}:{to}", container.0)]);
+            container.take(Path::new(from), to);
         }
         container
     }
@@ -93,6 +93,11 @@ impl Container {
     /// SIGHUP.
     pub(crate) fn reload(&self) {
         docker(&["kill", "--signal", "HUP", &self.0]);
+    }
+
+    /// Copies a file of this machine into it.
+    pub(crate) fn take(&self, from: &Path, to: &str) {
+        docker(&["cp", &from.display().to_string(), &format!("{}:{to}", self.0)]);
     }
 
     /// Removes it with what it wrote.

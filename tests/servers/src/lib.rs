@@ -35,6 +35,7 @@ mod record;
 mod server;
 mod source;
 mod until;
+mod way;
 
 pub use cluster::NatsCluster;
 pub use container::{container_label, container_network, docker_answers, provide_image};

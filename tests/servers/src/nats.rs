@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,6 +14,12 @@ use crate::server::Server;
 use crate::source::{self, Source};
 use crate::until::until;
 use crate::{home, http, ports};
+
+/// The file of its configuration in its folder, and in a container.
+const CONFIG: &str = "nats.conf";
+const ITS_CONFIG: &str = "/postkey.conf";
+/// Where its store is in a container.
+const VOLUME: &str = "/data";
 
 /// How a server differs from the usual one.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +41,7 @@ pub struct Nats {
     server: Server,
     seat: Seat,
     folder: PathBuf,
-    configured: bool,
+    options: NatsOptions,
     given: AtomicUsize,
 }
 
@@ -69,14 +75,11 @@ impl Nats {
     /// One that isn't started.
     pub(crate) fn seated(seat: Seat, options: &NatsOptions) -> Self {
         let folder = home::folder("nats");
-        let config = folder.join("nats.conf").display().to_string();
-        let write = |store: &str| {
-            std::fs::write(&config, nats_config::text(&seat, store, options))
-                .unwrap_or_else(|error| panic!("{config}: {error}"));
-        };
+        let config = folder.join(CONFIG).display().to_string();
+        let store = |store: &str| write(&folder, &seat, store, options);
         let server = match source::nats() {
             Source::Binaries(program) => {
-                write(&folder.join("store").display().to_string());
+                store(&folder.join("store").display().to_string());
                 Server::Process(Process::new(process::Recipe {
                     program: program.clone(),
                     arguments: vec!["--config".to_owned(), config.clone()],
@@ -87,19 +90,19 @@ impl Nats {
                 }))
             }
             Source::Image(image) => {
-                write("/data");
+                store(VOLUME);
                 Server::Container(Container::new(&container::Recipe {
                     image,
                     environment: Vec::new(),
-                    volume: "/data",
-                    file: Some((config.clone(), "/postkey.conf")),
+                    volume: VOLUME,
+                    file: Some((config.clone(), ITS_CONFIG)),
                     // A configuration of the options' own may name files.
                     folder: options.config.is_some().then(std::env::temp_dir),
-                    arguments: vec!["--config".to_owned(), "/postkey.conf".to_owned()],
+                    arguments: vec!["--config".to_owned(), ITS_CONFIG.to_owned()],
                 }))
             }
         };
-        Self { server, seat, folder, configured: options.config.is_some(), given: AtomicUsize::new(0) }
+        Self { server, seat, folder, options: options.clone(), given: AtomicUsize::new(0) }
     }
 
     /// `nats://127.0.0.1:PORT`. Who connects without a login is refused, unless the options' configuration lets them in.
@@ -118,7 +121,7 @@ impl Nats {
     /// # Panics
     /// When all 64 were given, and when the options' configuration replaced them.
     pub fn account(&self) -> String {
-        assert!(!self.configured, "the accounts are those of the configuration that was given");
+        assert!(!self.is_configured(), "the accounts are those of the configuration that was given");
         self.url_of(&next_account(&self.given))
     }
 
@@ -161,17 +164,28 @@ impl Nats {
     ///
     /// # Panics
     /// Where it was not started with a configuration of its own ([`NatsOptions::config`]).
-    pub fn configure(&self, config: &str) {
-        assert!(self.configured, "its accounts are those that all tests share");
-        let store = match &self.server {
-            Server::Process(_) => self.folder.join("store").display().to_string(),
-            Server::Container(_) => "/data".to_owned(),
-        };
-        let options = NatsOptions { config: Some(config.to_owned()), ..NatsOptions::default() };
-        let path = self.folder.join("nats.conf");
-        std::fs::write(&path, nats_config::text(&self.seat, &store, &options))
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    pub fn configure(&mut self, config: &str) {
+        assert!(self.is_configured(), "its accounts are those that all tests share");
+        self.options.config = Some(config.to_owned());
+        self.write_again();
         self.server.reload();
+    }
+
+    /// Has it leave JetStream's `sync_interval` at its default, or not ([`NatsOptions::lazy_sync`]), from its next start on.
+    pub fn sync_lazily(&mut self, lazy: bool) {
+        self.options.lazy_sync = lazy;
+        self.write_again();
+    }
+
+    fn write_again(&self) {
+        let write = |store: &str| write(&self.folder, &self.seat, store, &self.options);
+        match &self.server {
+            Server::Process(_) => write(&self.folder.join("store").display().to_string()),
+            Server::Container(container) => {
+                write(VOLUME);
+                container.take(&self.folder.join(CONFIG), ITS_CONFIG);
+            }
+        }
     }
 
     /// The last of what it wrote.
@@ -191,7 +205,7 @@ impl Nats {
 
     /// Whether its accounts are those of the options.
     pub(crate) fn is_configured(&self) -> bool {
-        self.configured
+        self.options.config.is_some()
     }
 
     pub(crate) fn url_of(&self, account: &str) -> String {
@@ -210,7 +224,7 @@ impl Nats {
         let ready = until(|| {
             ended = !self.server.runs();
             // A configuration of the options' own may want TLS first, where nobody is greeted.
-            let listens = if self.configured { is_open(self.seat.port) } else { greets(self.seat.port) };
+            let listens = if self.is_configured() { is_open(self.seat.port) } else { greets(self.seat.port) };
             let ready = listens && (!alone || self.healthy());
             (ready || ended).then_some(())
         });
@@ -223,6 +237,13 @@ impl Drop for Nats {
         self.server.end();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Writes its configuration.
+fn write(folder: &Path, seat: &Seat, store: &str, options: &NatsOptions) {
+    let path = folder.join(CONFIG);
+    std::fs::write(&path, nats_config::text(seat, store, options))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
 /// The next account's name.

@@ -13,8 +13,19 @@ pub(crate) struct Seat {
     pub(crate) name: String,
     pub(crate) port: u16,
     pub(crate) monitor: u16,
-    /// Its port for the other nodes, and the ports of all of them; none for a server of its own.
-    pub(crate) routes: Option<(u16, Vec<u16>)>,
+    /// How the nodes reach each other; none for a server of its own.
+    pub(crate) routes: Option<Routes>,
+}
+
+/// How a node and the others reach each other.
+#[derive(Debug, Clone)]
+pub(crate) struct Routes {
+    /// Its port for the other nodes.
+    pub(crate) own: u16,
+    /// The ports at which it reaches them; its own may be among them.
+    pub(crate) others: Vec<u16>,
+    /// The port that those are told which hear of it from each other only, where it is not `own`.
+    pub(crate) told: Option<u16>,
 }
 
 /// The whole file. `store` is where JetStream keeps its streams.
@@ -25,12 +36,13 @@ pub(crate) fn text(seat: &Seat, store: &str, options: &NatsOptions) -> String {
         "server_name: {name}\nlisten: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor}\"\n\
          jetstream {{ store_dir: \"{store}\", {sync} }}\n"
     );
-    if let Some((own, all)) = routes {
-        let routes: Vec<_> = all.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
+    if let Some(Routes { own, others, told }) = routes {
+        let routes: Vec<_> = others.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
         let routes = routes.join(", ");
+        let told = told.map(|port| format!("advertise: \"127.0.0.1:{port}\", ")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "cluster {{ name: test, listen: \"127.0.0.1:{own}\", no_advertise: true, routes: [{routes}] }}"
+            "cluster {{ name: test, listen: \"127.0.0.1:{own}\", {told}no_advertise: true, routes: [{routes}] }}"
         );
     }
     text.push_str(&options.config.clone().unwrap_or_else(accounts));

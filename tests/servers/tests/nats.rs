@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::ConnectOptions;
 use async_nats::jetstream::{self, Context, stream};
@@ -95,18 +95,31 @@ async fn synchronous_is_the_default_and_lazy_on_request() {
     };
     let usual = varz(Nats::shared()).await;
     assert!(usual.contains("\"sync_always\": true"), "{usual}");
-    let lazy = Nats::with(NatsOptions { lazy_sync: true, config: None });
-    let lazy = varz(&lazy).await;
+    let mut nats = Nats::with(NatsOptions { lazy_sync: true, config: None });
+    let lazy = varz(&nats).await;
     assert!(lazy.contains("\"sync_interval\"") && !lazy.contains("sync_always"), "{lazy}");
+    nats.sync_lazily(false);
+    nats.stop();
+    nats.start_again();
+    let again = varz(&nats).await;
+    assert!(again.contains("\"sync_always\": true"), "{again}");
 }
 
 #[tokio::test]
 async fn a_configuration_of_ones_own_replaces_the_accounts() {
-    let config = "authorization { user: only, password: one }".to_owned();
-    let nats = Nats::with(NatsOptions { config: Some(config), ..Default::default() });
+    let config = |password| format!("authorization {{ user: only, password: {password} }}");
+    let mut nats = Nats::with(NatsOptions { config: Some(config("one")), ..Default::default() });
     assert!(connect(&nats.url()).await.is_err());
-    let client = jetstream(&nats.url().replace("//", "//only:one@")).await;
+    let url = |password| nats.url().replace("//", &format!("//only:{password}@"));
+    let (one, two) = (url("one"), url("two"));
+    let client = jetstream(&one).await;
     client.create_stream(stream()).await.unwrap();
+    nats.configure(&config("two"));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while connect(&two).await.is_err() {
+        assert!(Instant::now() < deadline, "it does not take another configuration");
+    }
+    assert!(connect(&one).await.is_err(), "another one took its place");
 }
 
 #[test]
