@@ -5,6 +5,7 @@
 
 mod administrators;
 mod cluster;
+mod in_between;
 mod postgres;
 mod services;
 mod start;

@@ -1,10 +1,22 @@
 //! PostgreSQL, and what becomes of it: both the read model and the keys lie there.
 
+use std::time::Instant;
+
 use serde_json::json;
 use servers::{Nats, Postgres};
-use stage::{Folder, PASSWORD, Scene, Separate, until};
+use stage::{Folder, PASSWORD, Scene, Separate, Several};
 
 use crate::weather::Weather;
+
+/// Every service says what it misses.
+async fn is_missed(services: &Several) {
+    for seat in &services.commands {
+        seat.api().says("keys", "PostgreSQL").await;
+    }
+    for seat in &services.projections {
+        seat.api().says("projector", "PostgreSQL").await;
+    }
+}
 
 #[tokio::test]
 async fn it_is_killed_and_comes_back() {
@@ -14,13 +26,11 @@ async fn it_is_killed_and_comes_back() {
     let weather = Weather::fair(separate.several(2, 2).await).await;
     for _ in 0..2 {
         postgres.kill();
-        for seat in &weather.services.projections {
-            until("it is not ready", async || seat.is_red().await.then_some(())).await;
-        }
+        is_missed(&weather.services).await;
         let login = weather.stack.login("w0@acme.example", "whatever").await;
         login.problem(503, "read_model_unavailable");
         postgres.start_again();
-        weather.work_goes_on().await;
+        weather.work_resumes(Instant::now()).await;
     }
     weather.clears().await;
 }
@@ -32,9 +42,7 @@ async fn it_stands_still_for_a_while() {
     let separate = Separate::at(&folder, &nats.account(), &nats.monitor_url(), &postgres).await;
     let weather = Weather::fair(separate.several(1, 2).await).await;
     postgres.pause();
-    for seat in &weather.services.projections {
-        until("it is not ready", async || seat.is_red().await.then_some(())).await;
-    }
+    is_missed(&weather.services).await;
     postgres.resume();
     weather.clears().await;
 }
@@ -68,8 +76,9 @@ async fn a_crash_right_after_the_answer_brings_no_old_password_back_while_the_lo
                 assert!(matches!(answer.status, 401 | 503), "round {round}: the old password lives again: {answer:?}");
             }
         }
+        services.all_say("nats", "NATS").await;
         nats.resume();
-        services.ready().await;
+        services.are_well().await;
         scene.ann_signs_in("Tundra-58-quiver").await.is(200);
         nats.kill();
         nats.start_again();
@@ -89,7 +98,10 @@ async fn a_projection_that_was_asked_while_the_database_was_away_is_ready_again_
         let asked = json!({"address": "ann@acme.example", "password": PASSWORD});
         webmail.post("/v1/auth/verify", &asked).await.problem(503, "read_model_unavailable");
     }
+    for seat in &services.projections {
+        seat.api().says("read-model", "PostgreSQL").await;
+    }
     postgres.start_again();
-    services.ready().await;
+    services.are_well().await;
     scene.ann_signs_in(PASSWORD).await.is(200);
 }

@@ -1,7 +1,7 @@
 //! What a start refuses, and what it waits for.
 
 use servers::{Nats, NatsOptions, Postgres};
-use stage::{Folder, PASSWORD, Scene, Separate, run, until};
+use stage::{Folder, PASSWORD, Scene, Separate, run};
 
 #[tokio::test]
 async fn a_server_that_acknowledges_before_it_writes_is_refused_unless_told_so_in_so_many_words() {
@@ -62,13 +62,15 @@ async fn what_is_down_at_the_start_is_waited_for() {
     for (service, word) in
         [(stack.command(), "the log can't be reached"), (stack.projection(), "the read model can't be reached")]
     {
-        until("it says what it waits for", async || service.get("/healthz").await.text.contains(word).then_some(()))
-            .await;
+        service.says("start", word).await;
         assert_eq!(service.get("/readyz").await.status, 503);
     }
     postgres.start_again();
     nats.start_again();
     stack.ready().await;
+    for service in [stack.command(), stack.projection()] {
+        service.is_well().await;
+    }
     let scene = Scene::on(stack, folder).await;
     scene.ann_signs_in(PASSWORD).await.is(200);
 }

@@ -6,6 +6,8 @@
 #[path = "../faults_on_servers/weather.rs"]
 mod weather;
 
+use std::time::Instant;
+
 use servers::{NatsCluster, Postgres};
 use stage::{Folder, Random, Separate};
 
@@ -23,8 +25,9 @@ async fn everything_is_killed_in_turn() {
     for _ in 0..ROUNDS {
         for _ in 0..3 {
             let node = usize::try_from(random.of(0..3)).unwrap();
+            let fault = Instant::now();
             cluster.nodes()[node].kill();
-            weather.work_goes_on().await;
+            weather.work_resumes(fault).await;
             cluster.nodes()[node].start_again();
             cluster.wait();
         }
@@ -39,7 +42,7 @@ async fn everything_is_killed_in_turn() {
             weather.work_goes_on().await;
             weather.services.command_again(1).await;
         }
-        weather.services.ready().await;
+        weather.services.are_well().await;
     }
     weather.clears().await;
 }

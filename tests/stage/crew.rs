@@ -1,7 +1,7 @@
 //! A crew that changes users without end, each its own, and knows what it was answered.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOGIN_WITHIN: Duration = Duration::from_secs(3);
 /// The pause before it is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
+/// For how long a worker asks elsewhere, where it can, after a service did not do as asked: what a proxy in front does.
+const ELSEWHERE: Duration = Duration::from_secs(5);
 
 /// A user as a change leaves it: with this name and this password.
 #[derive(Clone, Debug)]
@@ -55,8 +57,14 @@ pub struct Worker {
     /// How many changes were made, each one entry.
     changes: u64,
     asked: usize,
+    /// The command service that did not do as asked last, and when that was.
+    failed: Option<(usize, Instant)>,
     random: Random,
 }
+
+/// When each change was answered.
+#[derive(Clone, Debug, Default)]
+struct Answers(Arc<Mutex<Vec<Instant>>>);
 
 /// The workers of one service.
 #[derive(Debug)]
@@ -72,7 +80,7 @@ pub struct Crew {
 pub struct Working {
     service: String,
     over: Arc<AtomicBool>,
-    done: Arc<AtomicU64>,
+    answers: Answers,
     workers: Vec<tokio::task::JoinHandle<Worker>>,
 }
 
@@ -94,9 +102,18 @@ impl Crew {
             let receipt = receipt.receipt(201, &["UserAdded", "PasswordChanged"]);
             let user = format!("/v1/services/{}/users/{}", crew.service, receipt["user"].as_str().unwrap());
             let random = random.fork();
-            let worker =
-                Worker { number, address, user, now, before: None, pending: None, changes: 0, asked: 0, random };
-            crew.workers.push(worker);
+            crew.workers.push(Worker {
+                number,
+                address,
+                user,
+                now,
+                before: None,
+                pending: None,
+                changes: 0,
+                asked: 0,
+                failed: None,
+                random,
+            });
         }
         crew
     }
@@ -106,23 +123,22 @@ impl Crew {
         self.workers.iter().map(|worker| worker.changes).sum()
     }
 
-    /// Lets all work at once, at command services in turn: what is not answered, or answered that it can't be done now, is
+    /// Lets all work at once, at any of the command services: what is not answered, or answered that it can't be done now, is
     /// asked again with the same key, elsewhere, until it is. After each answer the old password is tried.
     pub fn works(self, commands: Vec<Api>, queries: Vec<Api>) -> Working {
-        let (over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (over, answers) = (Arc::new(AtomicBool::new(false)), Answers::default());
         let Self { service, workers } = self;
         let workers = workers.into_iter().map(|mut worker| {
             let (commands, queries) = (commands.clone(), queries.clone());
-            let (over, done) = (Arc::clone(&over), Arc::clone(&done));
+            let (over, answers) = (Arc::clone(&over), answers.clone());
             tokio::spawn(async move {
                 while !over.load(Ordering::SeqCst) {
-                    worker.makes_one_change(&commands, &queries).await;
-                    done.fetch_add(1, Ordering::SeqCst);
+                    worker.makes_one_change(&commands, &queries, &answers).await;
                 }
                 worker
             })
         });
-        Working { service, workers: workers.collect(), over, done }
+        Working { service, workers: workers.collect(), over, answers }
     }
 
     /// Expects each user to be as its worker left it, in every part, and its password before to be dead.
@@ -141,10 +157,22 @@ impl Crew {
 }
 
 impl Working {
-    /// Waits until so many more changes were made, by all of them together.
-    pub async fn goes_on_for(&self, changes: u64) {
-        let begun = self.done.load(Ordering::SeqCst);
-        until("changes go on", async || (self.done.load(Ordering::SeqCst) >= begun + changes).then_some(())).await;
+    /// Waits until so many more changes were answered, to all of them together.
+    pub async fn goes_on_for(&self, changes: usize) {
+        let begun = self.answers.count();
+        until("changes go on", async || (self.answers.count() >= begun + changes).then_some(())).await;
+    }
+
+    /// How long after `fault` changes were answered again: until the end of the longest silence since. What was on its way
+    /// when the fault came may still have been answered, and is no recovery.
+    pub fn silent_after(&self, fault: Instant) -> Duration {
+        let mut before = fault;
+        let mut longest = (Duration::ZERO, fault);
+        for at in self.answers.after(fault) {
+            longest = longest.max((at - before, at));
+            before = at;
+        }
+        longest.1 - fault
     }
 
     /// Tells them to stop after what they are at.
@@ -155,6 +183,20 @@ impl Working {
             workers.push(worker.await.unwrap());
         }
         Crew { service: self.service, workers }
+    }
+}
+
+impl Answers {
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    fn note(&self) {
+        self.0.lock().unwrap().push(Instant::now());
+    }
+
+    fn after(&self, fault: Instant) -> Vec<Instant> {
+        self.0.lock().unwrap().iter().copied().filter(|at| *at > fault).collect()
     }
 }
 
@@ -171,12 +213,12 @@ impl Worker {
         }
     }
 
-    async fn makes_one_change(&mut self, commands: &[Api], queries: &[Api]) {
+    async fn makes_one_change(&mut self, commands: &[Api], queries: &[Api], answers: &Answers) {
         let change = self.next();
         let begun = Instant::now();
         let effective = loop {
             assert!(begun.elapsed() < PATIENCE, "a change is not answered: {change:?}");
-            let at = usize::try_from(self.random.of(0..commands.len() as u64)).unwrap();
+            let at = self.chooses(commands.len());
             match change.sent_to(&commands[at]).await {
                 Ok(answer) if answer.status == 503 => {}
                 Ok(answer) => {
@@ -185,9 +227,11 @@ impl Worker {
                 }
                 Err(_) => {}
             }
+            self.failed = Some((at, Instant::now()));
             // Whoever was told that it can't be done now does not ask again at once.
             tokio::time::sleep(AGAIN).await;
         };
+        answers.note();
         self.done(change);
         // Whatever else goes on: once it was said to be in force, nobody takes the old one.
         if let (true, Some(before)) = (effective, &self.before) {
@@ -199,6 +243,15 @@ impl Worker {
                     assert!(matches!(answer.status, 401 | 503), "an old password is taken: {answer:?} {self:?}");
                 }
             }
+        }
+    }
+
+    /// Draws the command service to ask.
+    fn chooses(&mut self, of: usize) -> usize {
+        let at = usize::try_from(self.random.of(0..of as u64)).unwrap();
+        match self.failed {
+            Some((failed, when)) if failed == at && when.elapsed() < ELSEWHERE => (at + 1) % of,
+            _ => at,
         }
     }
 

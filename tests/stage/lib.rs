@@ -11,6 +11,7 @@ mod api;
 mod binary;
 mod crew;
 mod folder;
+mod health;
 mod os;
 mod random;
 mod running;

@@ -8,7 +8,6 @@ use std::process::Command;
 use reqwest::Method;
 use servers::{Nats, NatsCluster, Postgres};
 
-use crate::answer::Answer;
 use crate::api::Api;
 use crate::binary::postkey;
 use crate::folder::Folder;
@@ -145,12 +144,17 @@ impl Separate {
 
     /// Starts so many of each, all beside each other, and waits until all are ready.
     pub async fn several(&self, commands: usize, projections: usize) -> Several {
-        let mut several = Several { separate: self.clone(), commands: Vec::new(), projections: Vec::new() };
-        for _ in 0..projections {
-            several.projections.push(Seat::taken(self.projection("127.0.0.1:0")).await);
+        Self::beside_each_other(&vec![self; commands], &vec![self; projections]).await
+    }
+
+    /// The same where each comes to the stores in its own way.
+    pub async fn beside_each_other(commands: &[&Self], projections: &[&Self]) -> Several {
+        let mut several = Several { separate: commands[0].clone(), commands: Vec::new(), projections: Vec::new() };
+        for separate in projections {
+            several.projections.push(Seat::taken(separate.projection("127.0.0.1:0")).await);
         }
-        for _ in 0..commands {
-            several.commands.push(Seat::taken(self.command(&several.projection_urls())).await);
+        for separate in commands {
+            several.commands.push(Seat::taken(separate.command(&several.projection_urls())).await);
         }
         several.ready().await;
         several
@@ -163,7 +167,11 @@ impl Separate {
 
     /// Starts the command service, which asks the projections there (several with commas between).
     pub fn command(&self, projections: &str) -> Running {
-        let mut command = postkey(["command", "--listen", "127.0.0.1:0", "--projection-url", projections]);
+        self.command_at("127.0.0.1:0", projections)
+    }
+
+    fn command_at(&self, listen: &str, projections: &str) -> Running {
+        let mut command = postkey(["command", "--listen", listen, "--projection-url", projections]);
         self.stores(&mut command);
         command.arg("--token-file").arg(self.data.join("tokens/service.token"));
         Running::start(command, &self.outputs)
@@ -199,6 +207,11 @@ impl Separate {
         let mut command = postkey(["nats", what]);
         command.args(&self.stores.log);
         command
+    }
+
+    /// The URL of the read model.
+    pub fn read_model(&self) -> &str {
+        &self.stores.read_model[1]
     }
 
     /// A call of `postkey rebuild` on the same stores.
@@ -242,24 +255,42 @@ impl Seat {
         Self { process, url }
     }
 
-    /// Whether it says that it can't do its work now.
-    pub async fn is_red(&self) -> bool {
-        Api::new(&self.url).get("/readyz").await.status == 503
+    fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
     }
 
-    /// What its `/healthz` says.
-    pub async fn health(&self) -> Answer {
-        Api::new(&self.url).get("/healthz").await
+    /// A client of it that is nobody.
+    pub fn api(&self) -> Api {
+        Api::new(&self.url)
     }
 }
 
 impl Several {
+    /// All of them.
+    pub fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.commands.iter().chain(&self.projections)
+    }
+
     /// Waits until all are ready.
     pub async fn ready(&self) {
-        for seat in self.commands.iter().chain(&self.projections) {
-            let api = Api::new(&seat.url);
+        for seat in self.seats() {
+            let api = seat.api();
             let ready = async || api.try_to_send(Method::GET, "/readyz", None).await.ok().filter(|a| a.status == 200);
             until("the service is ready", async || ready().await.map(drop)).await;
+        }
+    }
+
+    /// Waits until each of them shows this check, not green, with these words in its reason.
+    pub async fn all_say(&self, check: &str, words: &str) {
+        for seat in self.seats() {
+            seat.api().says(check, words).await;
+        }
+    }
+
+    /// Waits until every check of each of them is green.
+    pub async fn are_well(&self) {
+        for seat in self.seats() {
+            seat.api().is_well().await;
         }
     }
 
@@ -284,13 +315,14 @@ impl Several {
 
     /// Starts a projection service again where it was.
     pub async fn projection_again(&mut self, number: usize) {
-        let listen = self.projections[number].url.trim_start_matches("http://").to_owned();
-        self.projections[number] = Seat::taken(self.separate.projection(&listen)).await;
+        let process = self.separate.projection(self.projections[number].address());
+        self.projections[number] = Seat::taken(process).await;
     }
 
-    /// Starts a command service again, elsewhere.
+    /// Starts a command service again where it was.
     pub async fn command_again(&mut self, number: usize) {
-        self.commands[number] = Seat::taken(self.separate.command(&self.projection_urls())).await;
+        let process = self.separate.command_at(self.commands[number].address(), &self.projection_urls());
+        self.commands[number] = Seat::taken(process).await;
     }
 
     fn projection_urls(&self) -> String {
