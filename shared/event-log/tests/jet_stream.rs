@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use domain::Position;
 use futures::{StreamExt, TryStreamExt};
-use jets::{Administrator, LOG, OTHER, by_hand, config, followed, log_over, made, position, within};
+use jets::{Administrator, LOG, NOTICED, OTHER, by_hand, config, followed, log_over, made, next, position, within};
 use postkey_event_log::contract::{all, append, entry};
 use postkey_event_log::{
     AppendError, Corrupt, EventLog, JetStreamError, JetStreamStore, LogStore, ReadError, Scope, is_recent,
 };
 use serde_json::{Value, json};
 use servers::Nats;
+use tokio::time::Instant;
 
 async fn refused(urls: &str) -> JetStreamError {
     JetStreamStore::open(&config(urls)).await.err().expect("it is refused")
@@ -287,6 +288,29 @@ async fn a_consumer_that_somebody_deletes_is_done_without_until_it_is_back() {
         append(&(Arc::clone(&writer) as _), &entry(1, "e"), last).await
     });
     assert_eq!(heard.0[0].position, appended);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_of_a_followers_own_that_somebody_deletes_is_made_anew_within_two_seconds() {
+    let url = Nats::shared().account();
+    let administrator = Administrator::connect(&url).await;
+    let store = made(&config(&url), 1).await;
+    let (log, reader) = (log_over(&store), log_over(&store));
+    let mut entries = reader.follow(Position::START);
+    let mut last = log.append(&entry(1, "first"), Position::START).await.expect("appended");
+    assert_eq!(next(&reader, &mut entries, Position::START).await, last);
+    for round in 0..5 {
+        let names = administrator.consumers().await;
+        assert!(!names.is_empty(), "it is followed by a consumer");
+        for name in names {
+            administrator.delete_consumer(&name).await;
+        }
+        let fault = Instant::now();
+        let appended = log.append(&entry(1, format!("{round}")), last).await.expect("appended");
+        assert_eq!(next(&reader, &mut entries, last).await, appended);
+        assert!(fault.elapsed() < NOTICED, "round {round}: {:?}", fault.elapsed());
+        last = appended;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,13 +10,13 @@ use domain::Position;
 use futures::future::join_all;
 use futures::{StreamExt, TryStreamExt};
 use jets::proxy::Proxy;
-use jets::{Administrator, Writers, config, followed, log_over, made, position, race, within};
+use jets::{Administrator, NOTICED, Writers, config, followed, log_over, made, next, position, race, within};
 use nkeys::{KeyPair, KeyPairType};
 use postkey_event_log::contract::{all, append, entry, service};
 use postkey_event_log::{Corrupt, JetStreamError, JetStreamStore, LogStore, ReadError, Scope};
 use servers::{Nats, NatsCluster, NatsOptions};
 use tokio::task::block_in_place;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use wire::Stored;
 
 /// Waits until the log has grown by so many entries.
@@ -337,48 +337,44 @@ async fn fewer_replicas_are_an_alarm_until_they_are_back() {
     within(60, async || alarm().await.is_none().then_some(())).await;
 }
 
-/// What one server has delivered, its leader may have a moment later: nobody calls that a rollback.
+/// How such a leader is dealt with, is what the log's own tests show.
 #[tokio::test(flavor = "multi_thread")]
-async fn under_load_no_server_of_three_makes_a_log_look_rolled_back() {
-    let cluster = block_in_place(NatsCluster::shared);
+async fn a_leader_of_several_servers_may_lag_behind_what_another_has_delivered_and_a_server_of_its_own_may_not() {
+    let cluster = block_in_place(NatsCluster::shared).account();
+    assert!(made(&config(&cluster), 3).await.lag() > Duration::ZERO);
+    let alone = block_in_place(Nats::shared).account();
+    assert_eq!(made(&config(&alone), 1).await.lag(), Duration::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_whose_server_stands_still_is_given_up_within_two_seconds() {
+    let mut cluster = block_in_place(NatsCluster::start);
     let urls = cluster.account();
-    let writers_log = log_over(&made(&config(&urls), 3).await);
-    // Each speaks to a server of its own, so that followers are at all three.
-    let mut logs = Vec::new();
-    for server in urls.split(',') {
-        let store = JetStreamStore::open(&config(server)).await.expect("the log");
-        logs.push(log_over(&Arc::new(store)));
-    }
-    let load = async {
-        join_all((0..100u64).map(|number| {
-            let log = Arc::clone(&writers_log);
-            async move {
-                let mut last = Position::START;
-                for _ in 0..40 {
-                    last = log.append(&entry(number, "under load"), last).await.expect("a position");
-                }
-            }
-        }))
-        .await;
-    };
-    let watched = join_all(logs.iter().map(async |log| {
-        let follow = async {
-            let (mut last, mut entries) = (Position::START, log.follow(Position::START));
-            while last.get() < 4_000 {
-                match entries.next().await.expect("without end") {
-                    Ok(stored) => last = stored.position,
-                    Err(ReadError::Unavailable(_)) => entries = log.follow(last),
-                    Err(ReadError::Corrupt(corrupt)) => panic!("{corrupt}"),
-                }
-            }
-        };
-        let heads = async {
-            while log.seen().get() < 4_000 {
-                let head = log.head(Scope::All).await;
-                assert!(!matches!(head, Err(ReadError::Corrupt(_))), "{head:?}");
-            }
-        };
-        tokio::join!(follow, heads);
-    }));
-    timeout(Duration::from_secs(120), async { tokio::join!(load, watched) }).await.expect("all is followed");
+    let writer = made(&config(&urls), 3).await;
+    let administrator = Administrator::connect(&urls).await;
+    let leader = within(30, async || administrator.leader().await).await;
+    let leaders = urls.split(',').nth(leader).expect("one of three");
+    let store = Arc::new(JetStreamStore::open(&config(leaders)).await.expect("a log"));
+    let (log, reader) = (log_over(&writer), log_over(&store));
+    let mut last = log.append(&entry(1, "first"), Position::START).await.expect("appended");
+    // On a server that neither leads the log nor is the one that is spoken to.
+    let (mut entries, server) = within(30, async || {
+        let mut entries = reader.follow(Position::START);
+        assert_eq!(next(&reader, &mut entries, Position::START).await, last);
+        let on = administrator.server_of_consumer().await.filter(|server| *server != leader);
+        on.map(|server| (entries, server))
+    })
+    .await;
+    cluster.nodes()[server].pause();
+    let fault = Instant::now();
+    let doubt = timeout(Duration::from_secs(30), entries.next()).await.expect("within 30 s");
+    assert!(matches!(doubt, Some(Err(ReadError::Unavailable(_)))), "{doubt:?}");
+    assert!(fault.elapsed() < NOTICED, "{:?}", fault.elapsed());
+    let appended = log.append(&entry(1, "second"), last).await.expect("appended");
+    entries = reader.follow(last);
+    let arrived = timeout(Duration::from_secs(30), next(&reader, &mut entries, last)).await;
+    assert_eq!(arrived.expect("from another server"), appended);
+    last = log.append(&entry(1, "third"), appended).await.expect("appended");
+    assert_eq!(next(&reader, &mut entries, appended).await, last);
+    cluster.nodes()[server].resume();
 }

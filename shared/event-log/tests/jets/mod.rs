@@ -14,6 +14,7 @@ use async_nats::{Client, ConnectOptions, HeaderMap, ServerAddr};
 use domain::Position;
 use futures::StreamExt;
 use futures::future::join_all;
+use futures::stream::BoxStream;
 use postkey_event_log::contract::{entry, service};
 use postkey_event_log::{AppendError, EventLog, JetStreamStore, LogStore, NatsConfig, ReadError, Scope};
 use serde_json::{Value, json};
@@ -112,6 +113,27 @@ impl Administrator {
         published.await.expect("sent").await.expect("stored").sequence
     }
 
+    /// The names of the stream's consumers.
+    pub async fn consumers(&self) -> Vec<String> {
+        let names = self.api("CONSUMER.NAMES.POSTKEY", &json!({})).await["consumers"].take();
+        serde_json::from_value(names).unwrap_or_default()
+    }
+
+    /// Deletes one, which may be gone already.
+    pub async fn delete_consumer(&self, name: &str) {
+        self.try_api(&format!("CONSUMER.DELETE.POSTKEY.{name}"), &json!({})).await;
+    }
+
+    /// The node that holds the stream's only consumer, by its number.
+    pub async fn server_of_consumer(&self) -> Option<usize> {
+        let names = self.consumers().await;
+        let [name] = names.as_slice() else { return None };
+        match self.try_api(&format!("CONSUMER.INFO.POSTKEY.{name}"), &json!({})).await? {
+            Response::Ok(info) => info["cluster"]["leader"].as_str()?.strip_prefix('n')?.parse().ok(),
+            Response::Err { .. } => None,
+        }
+    }
+
     /// The node that leads the stream, by its number.
     pub async fn leader(&self) -> Option<usize> {
         match self.try_api("STREAM.INFO.POSTKEY", &json!({})).await? {
@@ -200,6 +222,25 @@ pub async fn followed(log: &EventLog, after: Position, count: usize) -> (Vec<Sto
         }
     }
     (found, doubts)
+}
+
+/// How long a follower may go on with a consumer that is no more. It gives up after 2 s; the rest is for machines that are
+/// busy with other tests. The client's own ordered consumer stalls for 11 s and more.
+pub const NOTICED: Duration = Duration::from_secs(6);
+
+/// The next position that a follower comes to; it follows again after each doubt.
+pub async fn next<'l>(
+    log: &'l EventLog,
+    entries: &mut BoxStream<'l, Result<Stored, ReadError>>,
+    last: Position,
+) -> Position {
+    loop {
+        match entries.next().await.expect("no end but by an error") {
+            Ok(stored) => return stored.position,
+            Err(ReadError::Unavailable(_)) => *entries = log.follow(last),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// Rounds in which forty append to one service at once, half of them by each log, all expecting the same position: one
