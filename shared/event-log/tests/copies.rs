@@ -1,5 +1,7 @@
 //! The contract of either end of a copy, passed by each store that can be one; and what only one kind has to pass.
 
+mod jets;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use async_trait::async_trait;
 use domain::Position;
 use futures::TryStreamExt;
 use futures::future::join_all;
+use jets::{Administrator, within};
 use postkey_event_log::contract::{append, entry};
 use postkey_event_log::{
     Appended, CopyEnd, CopyError, CopyId, JetStreamError, JetStreamStore, LogStore, NatsConfig, OpenError, Scope,
@@ -373,4 +376,46 @@ async fn a_server_that_is_killed_meanwhile_holds_the_copy_up_and_no_more() {
     }
     target.finish(COPY, Position::new(2_000)).await.expect("finished");
     assert!(all(&target).await == source, "each entry once, in order");
+}
+
+/// It has missed the last entries and the opening, and makes up for both in whichever order they come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_when_the_copy_is_opened_holds_the_same_afterwards() {
+    let mut cluster = NatsCluster::start();
+    let urls = cluster.account();
+    let place = Stream(NatsConfig::new(urls.split(',').map(str::to_owned).collect()), 3);
+    let target = made(&place).await;
+    let source = entries(200);
+    target.take(&source[..100]).await.expect("taken");
+    let administrator = Administrator::connect(&urls).await;
+    let leader = within(30, async || administrator.leader().await).await;
+    let away = (leader + 1) % 3;
+    cluster.nodes()[away].kill();
+    within(60, async || {
+        let standing = target.standing().await.ok()?;
+        let _ = target.take(&source[index(standing.head)..]).await;
+        target.finish(COPY, Position::new(200)).await.ok()
+    })
+    .await;
+    cluster.nodes()[away].start_again();
+    cluster.wait();
+    let report = JetStreamStore::open(&place.0).await.expect("a log").report().await.expect("sound");
+    assert_eq!(report.drift, Vec::<String>::new());
+    // What it answers as the leader is what it holds itself.
+    within(60, async || {
+        administrator.step_down_for(away).await;
+        (administrator.leader().await? == away).then_some(())
+    })
+    .await;
+    for stored in source {
+        let (subject, bytes) = administrator.message(stored.position.get()).await;
+        assert_eq!(subject, stored.entry.subject.as_str(), "at position {}", stored.position);
+        assert!(bytes == stored.entry.bytes, "at position {}", stored.position);
+    }
+}
+
+/// A cluster that has just begun may need to be asked again.
+async fn made(place: &Stream) -> Arc<dyn CopyEnd> {
+    let made = within(30, async || JetStreamStore::create_copy(&place.0, LOG, COPY, place.1).await.ok());
+    Arc::new(made.await)
 }

@@ -23,6 +23,9 @@ pub(super) const APPEND_WITHIN: Duration = Duration::from_secs(3);
 /// How long one question may take. Short, so that an append whose leader stands still is looked up, and made again with
 /// the next leader, within its deadline.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
+/// How long making a stream may take: several servers elect a leader for it before they answer, which alone can take longer
+/// than a question may.
+pub(super) const MAKE_WITHIN: Duration = Duration::from_secs(10);
 /// How long a first connection may take in all.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long one server may take to greet: one that stands still takes connections and says nothing, and the others wait
@@ -252,8 +255,18 @@ impl Connection {
 
     /// Asks JetStream's API and reads its answer.
     pub async fn api<T: DeserializeOwned>(&self, operation: &str, question: &impl Serialize) -> Result<T, ApiFault> {
+        self.api_within(operation, question, ASK_WITHIN).await
+    }
+
+    /// The same for what may take longer.
+    pub async fn api_within<T: DeserializeOwned>(
+        &self,
+        operation: &str,
+        question: &impl Serialize,
+        within: Duration,
+    ) -> Result<T, ApiFault> {
         let question = serde_json::to_vec(question).map_err(|error| ApiFault::Nonsense(error.to_string()))?;
-        let message = self.request(self.subject(operation), None, question.into(), ASK_WITHIN).await?;
+        let message = self.request(self.subject(operation), None, question.into(), within).await?;
         super::faults::read(&message.payload)
     }
 

@@ -47,6 +47,12 @@ const CONSUMER_ALREADY_EXISTS: u64 = 10148;
 const AT_REST: u32 = 4;
 const LOOK: Duration = Duration::from_millis(250);
 
+/// By what the server gives each message of a copy the subject that it has in the log. A stream that was filled by a copy
+/// keeps it; no message comes to it any more once the stream captures the log's own subjects.
+pub(super) fn transform() -> Value {
+    json!({"src": format!("{COPY_SUBJECTS}>"), "dest": format!("{LOG_SUBJECTS}>")})
+}
+
 /// What a stream says of its copies.
 #[derive(Deserialize)]
 struct Marks {
@@ -86,7 +92,7 @@ impl JetStreamStore {
         let mut creation = stream::creation(log, replicas, true);
         creation["metadata"][MADE_BY] = copy.to_string().into();
         creation["subjects"] = json!([format!("{COPY_SUBJECTS}>")]);
-        creation["subject_transform"] = json!({"src": format!("{COPY_SUBJECTS}>"), "dest": format!("{LOG_SUBJECTS}>")});
+        creation["subject_transform"] = transform();
         create(config, &creation).await?;
         Self::open_for_copy(config).await
     }
@@ -255,8 +261,9 @@ impl CopyEnd for JetStreamStore {
             return Err(CopyError::NotNext);
         }
         self.change(|config| {
+            // What gives entries their subjects stays: a server that was away applies what it has missed by the settings
+            // that it finds then (seen with 2.15.1: it filed them under the copy's).
             config.insert("subjects".to_owned(), json!([format!("{LOG_SUBJECTS}>")]));
-            config.remove("subject_transform");
             stream::finish_copying(config);
         })
         .await
@@ -292,10 +299,8 @@ impl JetStreamStore {
     }
 }
 
-/// A question that these credentials may not ask is answered by nobody; the connection hears why, in the server's words.
 fn copy_error(fault: ApiFault) -> CopyError {
-    let what = fault.to_string();
-    if what.to_lowercase().contains("permissions violation") { refused(what) } else { CopyError::Unavailable(what) }
+    if fault.is_for_want_of_rights() { refused(fault) } else { CopyError::Unavailable(fault.to_string()) }
 }
 
 fn refused(what: impl ToString) -> CopyError {

@@ -87,6 +87,11 @@ impl ApiFault {
         matches!(self, Self::Refused { code, .. } if *code == wanted)
     }
 
+    /// Whether nobody answers because these credentials may not ask; the connection hears that in the server's words.
+    pub fn is_for_want_of_rights(&self) -> bool {
+        matches!(self, Self::NoAnswer(what) if what.to_lowercase().contains("permissions violation"))
+    }
+
     /// What it means to a reader: nothing that waiting can't mend.
     pub fn unavailable(self) -> ReadError {
         ReadError::Unavailable(self.to_string())

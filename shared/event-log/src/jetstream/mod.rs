@@ -33,7 +33,7 @@ pub use faults::OpenError as JetStreamError;
 pub use stream::{Cluster, STREAM};
 pub use wake::Wakes;
 
-use self::connection::{APPEND_WITHIN, Connection};
+use self::connection::{APPEND_WITHIN, Connection, MAKE_WITHIN};
 use self::faults::{ApiFault, code, damaged};
 use self::stream::{Info, Settings};
 use crate::{Appended, Corrupt, Head, LogStore, ReadError, Scope};
@@ -455,9 +455,11 @@ async fn create(config: &NatsConfig, creation: &serde_json::Value) -> Result<(),
         Err(fault) if fault.is(code::STREAM_NOT_FOUND) => {}
         Err(fault) => return Err(refused(config, fault)),
     }
-    match connection.api::<IgnoredAny>(&format!("STREAM.CREATE.{STREAM}"), creation).await {
+    match connection.api_within::<IgnoredAny>(&format!("STREAM.CREATE.{STREAM}"), creation, MAKE_WITHIN).await {
         Ok(_) => Ok(()),
         Err(fault) if fault.is(code::STREAM_NAME_IN_USE) => Err(JetStreamError::AlreadyExists),
+        // It may be made all the same, a little later.
+        Err(fault @ ApiFault::NoAnswer(_)) if !fault.is_for_want_of_rights() => Err(refused(config, fault)),
         Err(fault) => Err(JetStreamError::Refused(format!(
             "the stream {STREAM} can't be made ({fault}): `postkey nats setup` makes it, with an administrator's credentials"
         ))),

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use wire::{Entry, LogId};
 
+use super::copying;
 use super::faults::{OpenError, damaged};
 use crate::ReadError;
 
@@ -55,7 +56,7 @@ fn settings() -> Map<String, Value> {
     }
 }
 
-/// What a log's stream has none of: each would put other bytes, or others' bytes, in it or out of it.
+/// What a log's stream has none of, but for what a copy has left there: each would put other bytes, or others' bytes, in it or out of it.
 const NEVER: [&str; 12] = [
     "mirror",
     "sources",
@@ -217,7 +218,9 @@ fn drift(config: &HashMap<String, Value>) -> Vec<String> {
         }
     }
     for name in NEVER {
-        if let Some(found) = config.get(name).filter(|found| !absent(found) && found.as_str() != Some("")) {
+        let of_a_copy = |found: &Value| name == "subject_transform" && *found == copying::transform();
+        let found = config.get(name).filter(|found| !absent(found) && found.as_str() != Some("") && !of_a_copy(found));
+        if let Some(found) = found {
             drift.push(format!("{name} is {found} and must not be set"));
         }
     }

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::response::Response;
 use async_nats::{Client, ConnectOptions, HeaderMap, ServerAddr};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use domain::Position;
 use futures::StreamExt;
 use futures::future::join_all;
@@ -132,6 +134,19 @@ impl Administrator {
             Response::Ok(info) => info["cluster"]["leader"].as_str()?.strip_prefix('n')?.parse().ok(),
             Response::Err { .. } => None,
         }
+    }
+
+    /// Asks the stream's leader to make room for this node.
+    pub async fn step_down_for(&self, node: usize) {
+        let question = json!({"placement": {"preferred": format!("n{node}")}});
+        self.try_api("STREAM.LEADER.STEPDOWN.POSTKEY", &question).await;
+    }
+
+    /// A message as the stream's leader holds it: its subject and its bytes.
+    pub async fn message(&self, position: u64) -> (String, Vec<u8>) {
+        let message = self.api("STREAM.MSG.GET.POSTKEY", &json!({"seq": position})).await["message"].take();
+        let bytes = STANDARD.decode(message["data"].as_str().unwrap_or_default()).expect("base64");
+        (message["subject"].as_str().expect("a subject").to_owned(), bytes)
     }
 
     /// The node that leads the stream, by its number.
