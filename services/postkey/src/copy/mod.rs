@@ -12,14 +12,15 @@ use event_log::{CopyId, Standing};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::Frontier;
 use postkey_http::uuid_v4;
+use tokio::time::{Instant, sleep};
 
 use self::plan::{Step, next_step};
-use self::transfer::{Transfer, persistently};
+use self::transfer::{PATIENCE, PAUSE, Transfer, persistently};
 use crate::args::{LogArgs, NatsArgs};
 use crate::edges::SystemEntropy;
 use crate::failure::Failure;
 use crate::journal::print;
-use crate::stores::{Lack, LogHandle, LogUrl};
+use crate::stores::{Lack, LogHandle, LogUrl, Waiting};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -85,7 +86,17 @@ async fn open(from: &LogArgs, to: &LogArgs, lost: Option<CopyId>) -> Result<Ends
         }
         let copy = plan::copy_to_begin(&standing, lost, CopyId::new(uuid_v4(&SystemEntropy)))?;
         check_folder(&to.log)?;
-        LogHandle::create_copy(to, standing.log, copy).await.map_err(Lack::into_failure)
+        let begun = Instant::now();
+        loop {
+            match LogHandle::create_copy(to, standing.log, copy).await {
+                // They have answered before: several servers may take a while to make a stream, and may have made it.
+                Err(Lack::Waiting(Waiting(what))) if begun.elapsed() < PATIENCE => {
+                    tracing::debug!(%what, "the copy's target is asked for again");
+                    sleep(PAUSE).await;
+                }
+                made => return made.map_err(Lack::into_failure),
+            }
+        }
     };
     match opened.await {
         Ok(target) => Ok(Ends { from: source, to: target }),

@@ -15,9 +15,9 @@ use crate::stores::LogHandle;
 /// Entries that are taken at once.
 const AT_ONCE: usize = 1_000;
 /// For how long a store may be away, or servers elect their leader, before it is given up for now.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause before it is asked again.
-const PAUSE: Duration = Duration::from_millis(250);
+pub const PAUSE: Duration = Duration::from_millis(250);
 
 /// Does a step until it is done, refused, or has not been answered for too long.
 pub async fn persistently<T>(mut step: impl AsyncFnMut() -> Result<T, CopyError>) -> Result<T, CopyError> {
