@@ -414,6 +414,46 @@ async fn a_server_that_is_away_when_the_copy_is_opened_holds_the_same_afterwards
     }
 }
 
+/// The same of a log that is closed: entries that it has missed were acknowledged, and the copy must have them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_when_the_log_is_closed_holds_the_same_afterwards() {
+    let mut cluster = NatsCluster::start();
+    let urls = cluster.account();
+    let place = Stream(NatsConfig::new(urls.split(',').map(str::to_owned).collect()), 3);
+    let log = within(30, async || JetStreamStore::create(&place.0, LOG, 3).await.ok()).await;
+    let log: Arc<dyn LogStore> = Arc::new(log);
+    let administrator = Administrator::connect(&urls).await;
+    let leader = within(30, async || administrator.leader().await).await;
+    let away = (leader + 1) % 3;
+    let mut last = Position::START;
+    for n in 0..10u64 {
+        last = append(&log, &entry(1, format!("{n}")), last).await;
+    }
+    cluster.nodes()[away].kill();
+    for n in 10..60u64 {
+        last = within(60, async || match log.try_append(&entry(1, format!("{n}")), last).await {
+            Appended::At(position) => Some(position),
+            Appended::Conflict => Some(last.next()),
+            _ => None,
+        })
+        .await;
+    }
+    let end = place.open_for_copy().await;
+    let closed = within(60, async || end.close_for(COPY).await.ok()).await;
+    assert_eq!(closed, last);
+    cluster.nodes()[away].start_again();
+    cluster.wait();
+    within(60, async || {
+        administrator.step_down_for(away).await;
+        (administrator.leader().await? == away).then_some(())
+    })
+    .await;
+    assert_eq!(administrator.info().await["state"]["last_seq"], last.get());
+    let standing = within(30, async || end.standing().await.ok()).await;
+    assert_eq!(standing.head, last);
+    assert_eq!(all(&end).await.len(), 60);
+}
+
 /// A cluster that has just begun may need to be asked again.
 async fn made(place: &Stream) -> Arc<dyn CopyEnd> {
     let made = within(30, async || JetStreamStore::create_copy(&place.0, LOG, COPY, place.1).await.ok());
