@@ -1,5 +1,7 @@
 //! Rebuilds over a real read model: what they report, what they leave where they fail.
 
+mod beside;
+
 use domain::Address;
 use event_log::{FaultyStore, LogStore, ReadFault};
 use sqlx::sqlite::SqliteConnectOptions;
