@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOGIN_WITHIN: Duration = Duration::from_secs(3);
 /// The pause before it is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
-/// For how long a worker asks elsewhere, where it can, after a service did not do as asked: what a proxy in front does.
-const ELSEWHERE: Duration = Duration::from_secs(5);
+/// How long a service may take to say whether it is ready.
+const READY_WITHIN: Duration = Duration::from_secs(1);
 
 /// A user as a change leaves it: with this name and this password.
 #[derive(Clone, Debug)]
@@ -57,8 +57,8 @@ pub struct Worker {
     /// How many changes were made, each one entry.
     changes: u64,
     asked: usize,
-    /// The command service that did not do as asked last, and when that was.
-    failed: Option<(usize, Instant)>,
+    /// The command service that did not do as asked last.
+    failed: Option<usize>,
     random: Random,
 }
 
@@ -218,7 +218,7 @@ impl Worker {
         let begun = Instant::now();
         let effective = loop {
             assert!(begun.elapsed() < PATIENCE, "a change is not answered: {change:?}");
-            let at = self.chooses(commands.len());
+            let at = self.chooses(commands).await;
             match change.sent_to(&commands[at]).await {
                 Ok(answer) if answer.status == 503 => {}
                 Ok(answer) => {
@@ -227,7 +227,7 @@ impl Worker {
                 }
                 Err(_) => {}
             }
-            self.failed = Some((at, Instant::now()));
+            self.failed = Some(at);
             // Whoever was told that it can't be done now does not ask again at once.
             tokio::time::sleep(AGAIN).await;
         };
@@ -246,13 +246,19 @@ impl Worker {
         }
     }
 
-    /// Draws the command service to ask.
-    fn chooses(&mut self, of: usize) -> usize {
-        let at = usize::try_from(self.random.of(0..of as u64)).unwrap();
-        match self.failed {
-            Some((failed, when)) if failed == at && when.elapsed() < ELSEWHERE => (at + 1) % of,
-            _ => at,
+    /// Draws the command service to ask. As by way of a proxy, one that did not do as asked is asked again once it says that
+    /// it is ready, and meanwhile another.
+    async fn chooses(&mut self, commands: &[Api]) -> usize {
+        let at = usize::try_from(self.random.of(0..commands.len() as u64)).unwrap();
+        if self.failed != Some(at) {
+            return at;
         }
+        let asked = timeout(READY_WITHIN, commands[at].try_to_send(Method::GET, "/readyz", None)).await;
+        if asked.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status == 200)) {
+            self.failed = None;
+            return at;
+        }
+        (at + 1) % commands.len()
     }
 
     /// Draws the next change: a new password, or a name and a password in one.
