@@ -102,6 +102,27 @@ async fn a_leader_that_has_lost_the_others_is_not_believed() {
     within(60, async || store.head(Scope::All).await.ok()).await;
 }
 
+/// Clients reach it all the same, and do not stay with it. Of so many one is at it, but for one time in a hundred.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_cut_off_from_the_others_is_left_for_another() {
+    let cluster = block_in_place(NatsCluster::start_divisible);
+    let urls = cluster.account();
+    append(&(made(&config(&urls), 3).await as _), &entry(1, "a"), Position::START).await;
+    let mut stores = Vec::new();
+    for _ in 0..12 {
+        stores.push(JetStreamStore::open(&config(&urls)).await.expect("a log"));
+    }
+    let leader = within(30, async || Administrator::connect(&urls).await.leader().await).await;
+    cluster.cut_off(leader);
+    // Nobody hears from it any more, and it answers until it knows so.
+    let own = JetStreamStore::open(&config(urls.split(',').nth(leader).expect("one of three"))).await.expect("a log");
+    within(30, async || own.head(Scope::All).await.err()).await;
+    join_all(stores.iter().map(|store| within(90, async || store.head(Scope::All).await.ok()))).await;
+    assert!(own.head(Scope::All).await.is_err(), "it was cut off all the time");
+    cluster.join(leader);
+    within(60, async || own.head(Scope::All).await.ok()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_a_server_that_stands_still_hears_so() {
     let nats = block_in_place(Nats::start);

@@ -227,7 +227,16 @@ impl Connection {
         self.handed_over(ASK_WITHIN, self.client.subscribe(subject)).await
     }
 
-    fn is_connected(&self) -> bool {
+    /// Gives this connection up for one to any of the servers; it may be the same one again.
+    pub async fn try_another_server(&self) {
+        tracing::warn!("the log's leader is out of reach of this NATS server: another one is tried");
+        if let Err(error) = self.client.force_reconnect().await {
+            tracing::debug!(%error, "the NATS client has ended");
+        }
+    }
+
+    /// Whether there is a connection, whatever can be reached over it.
+    pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 

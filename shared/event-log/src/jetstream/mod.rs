@@ -7,6 +7,7 @@ mod connection;
 mod copying;
 mod faults;
 mod follow;
+mod reach;
 mod read;
 mod stream;
 mod wake;
@@ -35,6 +36,7 @@ pub use wake::Wakes;
 
 use self::connection::{APPEND_WITHIN, Connection, MAKE_WITHIN};
 use self::faults::{ApiFault, code, damaged};
+use self::reach::Reach;
 use self::stream::{Info, Settings};
 use crate::{Appended, Corrupt, Head, LogStore, ReadError, Scope};
 
@@ -67,7 +69,8 @@ const POLLED_FOR: Duration = Duration::from_secs(5);
 ///   server or the connection, the stream of entries ends with [`ReadError::Unavailable`], within 2 s of it.
 /// - **A stream that was deleted** is unavailable; one that was made anew is another log, by its metadata.
 /// - **Recovery** is by itself: the connection is made again for as long as it takes, with the credentials that the file
-///   has then.
+///   has then; and one to a server that does not reach the log's leader for 10 s is given up for another's, where several
+///   are named.
 ///
 /// Must be opened, used and dropped inside a tokio runtime.
 pub struct JetStreamStore {
@@ -80,6 +83,7 @@ pub struct JetStreamStore {
     settings: Mutex<(String, Settings)>,
     alarms: watch::Sender<Alarms>,
     under_way: Semaphore,
+    reach: Reach,
 }
 
 /// What an operator should know of a log that can be used all the same.
@@ -141,6 +145,7 @@ impl JetStreamStore {
             settings: Mutex::new((info.config.get().to_owned(), settings)),
             alarms: watch::Sender::default(),
             under_way: Semaphore::new(UNDER_WAY),
+            reach: Reach::new(config),
         };
         store.note(&info)?;
         Ok(store)
@@ -284,6 +289,12 @@ impl JetStreamStore {
 
     /// The log's end, from the leader, and whether it still is this log's.
     async fn end(&self) -> Result<Head, ReadError> {
+        let end = self.leaders_end().await;
+        self.reach.note(&self.connection, !matches!(end, Err(ReadError::Unavailable(_)))).await;
+        end
+    }
+
+    async fn leaders_end(&self) -> Result<Head, ReadError> {
         let (info, Settings { log, .. }) = self.info().await?;
         if !info.is_leaders() {
             let what =
