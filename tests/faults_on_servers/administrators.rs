@@ -51,6 +51,7 @@ async fn a_stream_that_is_deleted_and_made_again_is_another_log() {
     assert!(matches!(login.status, 401 | 503), "no verdict on rows of another log: {login:?}");
 }
 
+/// One of a projection's own is made again before anybody could ask after it: there is nothing that health should say.
 #[tokio::test]
 async fn a_consumer_that_is_deleted_is_made_again() {
     let (folder, nats) = (Folder::new(), Nats::shared());
