@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use wire::LogId;
 
 use crate::auth::{Freshness, Heads, verify};
-use crate::projector::{Follower, Progress};
+use crate::projector::{Checks, Follower, Progress};
 use crate::queries::{position, services, users};
 use crate::read_model::{Leadership, Lookups, Queries, ReadModelWriter, ServiceQuery, Watched};
 
@@ -88,9 +88,10 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
     let lookups = Arc::new(Watched::new(parts.lookups, rows_health.clone()));
     let queries = Arc::new(Watched::new(parts.queries, rows_health.clone()));
     let looking: Arc<dyn Queries> = Arc::clone(&queries) as Arc<dyn Queries>;
-    tokio::spawn(stop.clone().run_until_cancelled_owned(look_again(looking, rows_health)));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(look_again(looking, rows_health.clone())));
     let projector = Follower::new(Arc::clone(&parts.log), parts.vault, parts.writer, parts.leadership);
     let progress = projector.progress();
+    tokio::spawn(stop.clone().run_until_cancelled_owned(look_anew(progress.clone(), rows_health)));
     if let Some(applied) = parts.applied {
         tokio::spawn(tell(progress.clone(), applied));
     }
@@ -107,7 +108,8 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
         progress,
         stop: stop.clone(),
     };
-    let following = tokio::spawn(projector.follow(parts.health.check("projector"), stop.clone()));
+    let checks = Checks { projector: parts.health.check("projector"), keys: parts.health.check("keys") };
+    let following = tokio::spawn(projector.follow(checks, stop.clone()));
     let router = routes().with_state(app).merge(health_routes(parts.health));
     let served = serve(router, parts.entropy, listener, stop.clone()).await;
     stop.cancel();
@@ -125,6 +127,19 @@ async fn look_again(queries: Arc<dyn Queries>, health: HealthCheck) {
         if matches!(health.status(), Status::Red(_)) {
             // What it finds shows in the health.
             let _ = queries.services(&one).await;
+        }
+    }
+}
+
+/// What was damaged in rows that are looked up no more needs nobody any longer: those that were made in their place are
+/// looked at.
+async fn look_anew(mut progress: watch::Receiver<Progress>, health: HealthCheck) {
+    let mut looked_up = None;
+    while progress.changed().await.is_ok() {
+        let live = progress.borrow_and_update().live;
+        let before = std::mem::replace(&mut looked_up, live);
+        if before.is_some() && before != live && matches!(health.status(), Status::NeedsPerson(_)) {
+            health.red("the rows were made anew, and are looked at");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A rebuild while nobody serves: the next generation is filled from the log by the normal path, compared, and swapped.
+//! A rebuild, also beside running services: the next generation is filled from the log by the normal path, compared, and swapped.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl From<Halt> for RebuildError {
     fn from(halt: Halt) -> Self {
         match halt {
             Halt::Broken(Broken::Damaged(what)) => Self::Damaged(what),
-            Halt::Broken(Broken::Corrupt(what) | Broken::Foreign(what)) => Self::Broken(what),
+            Halt::Broken(Broken::Corrupt(what) | Broken::Foreign(what) | Broken::Keyless(what)) => Self::Broken(what),
             Halt::Later(what) => Self::Later(what),
             Halt::Moved => Self::Busy,
         }
@@ -84,6 +84,7 @@ pub async fn rebuild(
     generations: Arc<dyn Generations>,
     mut step: impl FnMut(Position, Position),
 ) -> Result<RebuildReport, RebuildError> {
+    generations.mend().await?;
     let live = generations.live().await?;
     // What is damaged is what a rebuild is for.
     let old = match writer.applied(live).await {

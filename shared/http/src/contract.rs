@@ -31,6 +31,24 @@ pub struct PositionAnswer {
     pub lag_seconds: f64,
     /// The log that the read model follows.
     pub log: Uuid,
+    /// Why it comes no further, though the log may; none while it does, or may yet.
+    #[serde(default)]
+    pub stopped: Option<StoppedBy>,
+}
+
+/// What keeps a projection from applying anything more until a person has looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoppedBy {
+    /// An entry that is not what a writer of ours left there.
+    LogCorrupt,
+    /// Keys that the log names, and the key store lacks.
+    KeysUnavailable,
+    /// The read model is not what the projection left there.
+    Damaged,
+    /// What a newer projection calls by a name that is not known here.
+    #[serde(other)]
+    Other,
 }
 
 /// Why there is no answer. Never holds the token.
@@ -125,14 +143,17 @@ impl PositionClient {
     }
 
     /// The position, asked of one service after the other until one answers. Each is asked to answer once it has
-    /// applied `at_least`, or after `wait` with what it has. Where none answers, the error of the one that was asked
-    /// first; a refused token or a corrupt log before any other, since a person must see to it.
+    /// applied `at_least`, or after `wait` with what it has. One that has stopped is believed only where no other goes on:
+    /// it may be that it alone can't, and where none can, the others find that out as soon as it has let go of the lead.
+    /// Where none answers, the error of the one that was asked first; a refused token or a corrupt log before any other,
+    /// since a person must see to it.
     pub async fn position(&self, at_least: u64, wait: Duration) -> Result<PositionAnswer, ClientError> {
         let first = self.first.load(Ordering::Relaxed);
-        let mut failure = None;
+        let (mut failure, mut stopped) = (None, None);
         for turn in 0..self.urls.len() {
             let at = (first + turn) % self.urls.len();
             match self.ask(&self.urls[at], at_least, wait).await {
+                Ok(answer) if answer.stopped.is_some() => stopped = stopped.or(Some((at, answer))),
                 Ok(answer) => {
                     self.first.store(at, Ordering::Relaxed);
                     return Ok(answer);
@@ -141,7 +162,9 @@ impl PositionClient {
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Err(failure.unwrap_or(ClientError::NoUrl))
+        let Some((at, answer)) = stopped else { return Err(failure.unwrap_or(ClientError::NoUrl)) };
+        self.first.store(at, Ordering::Relaxed);
+        Ok(answer)
     }
 
     /// The first answer of any service that has applied `at_least`, all asked at once and none to hold its answer back.
@@ -250,7 +273,9 @@ mod tests {
     use crate::{Caller, ClientEntry, Clients, ClientsFile, CustomerScope, Fields, FromFields, Problem, Query};
     use crate::{Role, TokenDigest, listen, serve};
 
-    const ANSWER: PositionAnswer = PositionAnswer { position: 7, head: 9, lag_seconds: 0.5, log: Uuid::nil() };
+    const ANSWER: PositionAnswer =
+        PositionAnswer { position: 7, head: 9, lag_seconds: 0.5, log: Uuid::nil(), stopped: None };
+    const STOPPED: PositionAnswer = PositionAnswer { stopped: Some(StoppedBy::LogCorrupt), ..ANSWER };
 
     struct Asked(u64, u64);
 
@@ -278,6 +303,7 @@ mod tests {
             .route("/v1/position", get(answer))
             .route("/corrupt/v1/position", refusing(Code::LogCorrupt))
             .route("/starting/v1/position", refusing(Code::CatchingUp))
+            .route("/stopped/v1/position", get(async || Json(STOPPED)))
             .with_state(Arc::new(Clients::fixed(file)));
         let listener = listen("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -331,6 +357,28 @@ mod tests {
         assert!(matches!(told, ClientError::LogCorrupt { .. }), "{told}");
         let told = ask(&[starting], "right").await.unwrap_err();
         assert!(matches!(told, ClientError::NotReady { code: "catching_up", .. }), "{told}");
+    }
+
+    #[tokio::test]
+    async fn one_that_has_stopped_is_believed_only_where_no_other_goes_on() {
+        let (url, _stop) = projection().await;
+        let (stopped, starting) = (url.clone() + "/stopped", url.clone() + "/starting");
+        assert_eq!(ask(&[stopped.clone(), nobody().await, url], "right").await, Ok(ANSWER));
+        assert_eq!(ask(&[nobody().await, stopped, starting], "right").await, Ok(STOPPED));
+    }
+
+    #[test]
+    fn answers_of_older_and_of_newer_projections_are_understood() {
+        let read = |more: &str| {
+            let nil = Uuid::nil();
+            let text = format!(r#"{{"position":7,"head":9,"lag_seconds":0.5,"log":"{nil}"{more}}}"#);
+            serde_json::from_str::<PositionAnswer>(&text).unwrap().stopped
+        };
+        assert_eq!(read(""), None);
+        assert_eq!(read(r#","stopped":null"#), None);
+        assert_eq!(read(r#","stopped":"damaged""#), Some(StoppedBy::Damaged));
+        assert_eq!(read(r#","stopped":"out of paper""#), Some(StoppedBy::Other));
+        assert_eq!(serde_json::to_value(STOPPED).unwrap()["stopped"], "log_corrupt");
     }
 
     #[test]

@@ -38,6 +38,15 @@ impl Status {
         }
     }
 
+    /// Whether an operator who has read one of them learns nothing by the other. Numbers that move on (a position that is
+    /// caught up with) are for whoever asks, not for the log.
+    fn says_the_same(&self, other: &Self) -> bool {
+        let words = |status: &Self| -> Vec<char> {
+            status.reason().unwrap_or_default().chars().filter(|c| !c.is_ascii_digit()).collect()
+        };
+        std::mem::discriminant(self) == std::mem::discriminant(other) && words(self) == words(other)
+    }
+
     fn lets_serve(&self) -> bool {
         matches!(self, Self::Green | Self::Yellow(_))
     }
@@ -99,7 +108,7 @@ impl Health {
     }
 }
 
-/// A handle on one check, cheap to clone into the task that knows. A change of colour is logged.
+/// A handle on one check, cheap to clone into the task that knows. A change of colour, or of what is the matter, is logged.
 #[derive(Clone)]
 pub struct HealthCheck {
     name: &'static str,
@@ -134,8 +143,7 @@ impl HealthCheck {
             return;
         }
         let (check, reason) = (self.name, status.reason().unwrap_or("well"));
-        // A reason that moves on within one colour (a position that is caught up with) is for whoever asks, not for the log.
-        if std::mem::discriminant(&*current) != std::mem::discriminant(&status) {
+        if !current.says_the_same(&status) {
             match &status {
                 Status::Green => tracing::info!(check, reason, "health is green"),
                 Status::Yellow(_) => tracing::warn!(check, reason, "health is yellow"),
@@ -187,7 +195,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::staged::ask;
+    use crate::staged::{Lines, ask};
 
     async fn statuses(health: &Health) -> (u16, u16) {
         let probe = |path: &'static str| {
@@ -225,5 +233,25 @@ mod tests {
             {"name": "clients", "status": "red", "reason": "not JSON"},
         ]});
         assert_eq!(answer.json(), expected);
+    }
+
+    #[test]
+    fn what_an_operator_does_not_know_yet_is_logged_once() {
+        let lines = Lines::default();
+        let logging = tracing::subscriber::set_default(lines.clone());
+        let check = Health::new().check("stream");
+        check.yellow("the server n1 lags");
+        for _ in 0..3 {
+            check.yellow("a consumer is missing");
+        }
+        check.red("catching up: at position 1 of 20");
+        check.red("catching up: at position 19 of 20");
+        check.red("the log does not answer");
+        check.green();
+        drop(logging);
+        let expected = ["lags", "missing", "catching up", "does not answer", "well"];
+        let lines = lines.all();
+        assert_eq!(lines.len(), expected.len(), "{lines:?}");
+        assert!(lines.iter().zip(expected).all(|(line, word)| line.contains(word)), "{lines:?}");
     }
 }

@@ -139,17 +139,13 @@ impl Drop for Line {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
-    use std::sync::Mutex;
 
     use axum::http::Request;
     use axum::routing::{get, put};
     use secrecy::SecretString;
-    use tracing::field::{Field, Visit};
-    use tracing::span;
 
     use super::*;
-    use crate::staged::ask;
+    use crate::staged::{Lines, ask};
     use crate::{Caller, ClientEntry, Clients, ClientsFile, CustomerScope, Role, TokenDigest};
 
     async fn broken_handler() -> StatusCode {
@@ -222,42 +218,6 @@ mod tests {
         assert_eq!((answer.status().as_u16(), answer.header("retry-after")), (503, Some("1")));
     }
 
-    /// Keeps every event as text.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<String>>>);
-
-    struct Text(String);
-
-    impl Visit for Text {
-        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-            self.0 += &format!(" {field}={value:?}");
-        }
-    }
-
-    impl tracing::Subscriber for Lines {
-        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-            metadata.target().starts_with("postkey_http")
-        }
-
-        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-            span::Id::from_u64(1)
-        }
-
-        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-        fn event(&self, event: &tracing::Event<'_>) {
-            let mut text = Text(event.metadata().level().to_string());
-            event.record(&mut text);
-            self.0.lock().unwrap().push(text.0);
-        }
-
-        fn enter(&self, _: &span::Id) {}
-
-        fn exit(&self, _: &span::Id) {}
-    }
-
     #[tokio::test]
     async fn a_request_leaves_one_line_with_its_route_and_nothing_personal() {
         let lines = Lines::default();
@@ -269,7 +229,7 @@ mod tests {
         ask(router(), known).await;
         drop(logging);
 
-        let lines = lines.0.lock().unwrap();
+        let lines = lines.all();
         assert_eq!(lines.len(), 3, "{lines:?}");
         for part in ["INFO", "method=\"GET\"", "route=\"/users/{user}\"", "status=200", "request_id=\"r-1\""] {
             assert!(lines[0].contains(part), "{part} in {}", lines[0]);

@@ -19,7 +19,7 @@ pub enum StoredKey {
     Here(WrappedKey),
     /// It was here and has been destroyed: what it sealed is erased.
     Destroyed,
-    /// It was never here: whoever names it is corrupt.
+    /// It was never here, as far as this store knows: where an entry of ours names it, it was lost.
     NeverSeen,
 }
 

@@ -60,6 +60,10 @@ pub enum VaultError {
         "key {0} in the key store was not wrapped by this keyring: restore the keyring and the key store that belong together"
     )]
     Foreign(KeyId),
+    /// A key that the log names was never seen: keys are stored before the entry that uses them, so it was lost, with
+    /// the store or with what was newer than a backup. A person has to restore it.
+    #[error("the key store lacks key {0}, which the log names: restore the key store that belongs to the log")]
+    Lost(KeyId),
 }
 
 /// The key store and the keyring together.

@@ -14,7 +14,8 @@ pub enum Fault {
     /// The server refuses this role, its password, the database, or writing at all: a person has to grant it; nothing is
     /// damaged.
     Denied,
-    /// There is no such table or column: the schema was never made, or is another version's.
+    /// There is no such table or column, or it is of another type: the schema was never made, is another version's, or was
+    /// changed.
     Missing,
     /// The server's disk or memory is full.
     Full,
@@ -47,8 +48,8 @@ fn of_code(code: &str) -> Fault {
         "23505" => Fault::Twice,
         // insufficient_privilege; read_only_sql_transaction, as on a replica; invalid_catalog_name: no such database.
         "42501" | "25006" | "3D000" => Fault::Denied,
-        // undefined_table, undefined_column, undefined_function, undefined_object, invalid_schema_name
-        "42P01" | "42703" | "42883" | "42704" | "3F000" => Fault::Missing,
+        // undefined_table, undefined_column, undefined_function, undefined_object, datatype_mismatch, invalid_schema_name
+        "42P01" | "42703" | "42883" | "42704" | "42804" | "3F000" => Fault::Missing,
         // lock_not_available, query_canceled (a timeout), idle_in_transaction_session_timeout
         // and a statement that was prepared before a migration.
         "55P03" | "57014" | "25P03" | "0A000" | "26000" => Fault::Conflict,
@@ -110,7 +111,7 @@ pub fn said(error: &sqlx::Error) -> String {
         "57014" => "PostgreSQL took too long".to_owned(),
         "55P03" => "a lock was not let go of in time".to_owned(),
         "25P03" => "a transaction stood still for too long, and PostgreSQL ended it".to_owned(),
-        "3D000" | "42P01" | "42703" | "3F000" => format!("{text} (SQLSTATE {code})"),
+        "3D000" | "42P01" | "42703" | "42804" | "3F000" => format!("{text} (SQLSTATE {code})"),
         "XX001" | "XX002" => format!("PostgreSQL says that its data are corrupted (SQLSTATE {code}): see its log"),
         "" => "PostgreSQL failed, and does not say why".to_owned(),
         _ if code.starts_with("53") => format!("PostgreSQL has run out of a resource (SQLSTATE {code})"),

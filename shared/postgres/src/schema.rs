@@ -22,6 +22,9 @@ pub struct Schema {
     pub what: &'static str,
     /// The statements that make version 1 of nothing, version 2 of version 1, and so on.
     pub migrations: &'static [&'static str],
+    /// Whether each of them can be run again on any later version, and makes what is missing then. [`Schema::set_up`] does
+    /// so, for a schema whose content can be made anew; what another has lost is not for it to hide.
+    pub repeatable: bool,
     /// The statements that grant.
     pub grants: &'static str,
 }
@@ -74,7 +77,7 @@ impl Schema {
         let ours = connections.once(async |connection| Ok(self.is_ready(connection).await)).await?;
         let ready = match ours {
             Ok(true) => Ok(()),
-            Ok(false) => match self.migrated(&connections, "").await {
+            Ok(false) => match self.migrated(&connections, false, "").await {
                 Err(NotOurs::Postgres(error)) if fault(&error) == Fault::Denied => Err(NotOurs::NotSetUp),
                 migrated => migrated,
             },
@@ -84,13 +87,14 @@ impl Schema {
         ready
     }
 
-    /// Makes or migrates the schema, and grants, as its owner. Idempotent.
+    /// Makes or migrates the schema, makes again what is missing of one that is repeatable, and grants, as its owner.
+    /// Idempotent.
     ///
     /// # Errors
     /// As [`Schema::open`].
     pub async fn set_up(&self, location: &Location) -> Result<(), NotOurs> {
         let connections = connections(location);
-        let done = self.migrated(&connections, self.grants).await;
+        let done = self.migrated(&connections, self.repeatable, self.grants).await;
         connections.close().await;
         done
     }
@@ -100,7 +104,7 @@ impl Schema {
     }
 
     /// In one transaction, one process at a time.
-    async fn migrated(&self, connections: &Connections, then: &'static str) -> Result<(), NotOurs> {
+    async fn migrated(&self, connections: &Connections, again: bool, then: &'static str) -> Result<(), NotOurs> {
         connections
             .once_within(WITHIN, async |connection| {
                 let mut transaction = connection.begin().await?;
@@ -110,6 +114,7 @@ impl Schema {
                 sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
                 let from = match self.found(&mut transaction).await {
                     Ok(Found::Nothing) => 0,
+                    Ok(Found::Version(_)) if again => 0,
                     Ok(Found::Version(version)) => version,
                     Err(NotOurs::Postgres(error)) => return Err(error),
                     Err(other) => return Ok(Err(other)),

@@ -5,14 +5,20 @@
 use postkey_postgres::{Location, NotOurs, Schema};
 use servers::Postgres;
 
-const ONE: Schema =
-    Schema { what: "a test", migrations: &["CREATE TABLE t (x int); INSERT INTO t VALUES (1)"], grants: "" };
+const ONE: Schema = Schema {
+    what: "a test",
+    migrations: &["CREATE TABLE t (x int); INSERT INTO t VALUES (1)"],
+    repeatable: false,
+    grants: "",
+};
 const TWO: Schema = Schema {
     what: "a test",
     migrations: &[ONE.migrations[0], "ALTER TABLE t ADD y int; INSERT INTO t VALUES (2, 2)"],
+    repeatable: false,
     grants: "GRANT SELECT ON t TO PUBLIC",
 };
-const OTHER: Schema = Schema { what: "another test", migrations: &["CREATE TABLE other (x int)"], grants: "" };
+const OTHER: Schema =
+    Schema { what: "another test", migrations: &["CREATE TABLE other (x int)"], repeatable: false, grants: "" };
 
 struct Database {
     name: String,
@@ -86,8 +92,12 @@ async fn a_newer_schema_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn a_migration_that_fails_changes_nothing() {
-    const BROKEN: Schema =
-        Schema { what: "a test", migrations: &[ONE.migrations[0], "CREATE TABLE u (x int); SELECT 1 / 0"], grants: "" };
+    const BROKEN: Schema = Schema {
+        what: "a test",
+        migrations: &[ONE.migrations[0], "CREATE TABLE u (x int); SELECT 1 / 0"],
+        repeatable: false,
+        grants: "",
+    };
     let database = database();
     ONE.open(&database.location).await.unwrap();
     assert!(BROKEN.open(&database.location).await.is_err());
@@ -132,4 +142,18 @@ async fn a_role_that_may_not_make_the_schema_says_who_does() {
     told(TWO.open(&database.of(&role)).await);
     TWO.set_up(&database.location).await.unwrap();
     TWO.open(&database.of(&role)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_setup_makes_again_what_is_missing_of_a_repeatable_schema_and_of_no_other() {
+    for repeatable in [true, false] {
+        let schema = Schema { migrations: &["CREATE TABLE IF NOT EXISTS t (x int)"], repeatable, ..ONE };
+        let database = database();
+        schema.set_up(&database.location).await.unwrap();
+        database.psql("DROP TABLE t");
+        schema.open(&database.location).await.unwrap();
+        assert_eq!(database.psql("SELECT to_regclass('t') IS NULL"), "t", "who opens it changes nothing");
+        schema.set_up(&database.location).await.unwrap();
+        assert_eq!(database.psql("SELECT to_regclass('t') IS NOT NULL"), if repeatable { "t" } else { "f" });
+    }
 }

@@ -39,18 +39,31 @@ pub enum OpenError {
     /// Their keys can't be had.
     #[error(transparent)]
     Keys(#[from] VaultError),
+    /// The key store has lost a key that this entry, which is ours by its MAC, is sealed under. Those before it can be
+    /// opened.
+    #[error("the entry at position {position} can't be opened: {}", VaultError::Lost(*.key))]
+    Lost {
+        /// Where it stands.
+        position: Position,
+        /// The key.
+        key: KeyId,
+    },
 }
 
 /// Authenticates and opens entries in their order, with one question to the key store.
 ///
 /// # Errors
-/// At the first entry that is corrupt; where the keys can't be had.
+/// At the first entry that is corrupt, or whose key was lost; where the keys can't be had.
 pub async fn open_all(stored: &[Stored], log: LogId, vault: &Vault) -> Result<Vec<Opened>, OpenError> {
     let macs = vault.keyring().macs();
     let sealed: Vec<_> = stored.iter().map(|stored| authenticate(stored, log, macs)).collect::<Result<_, _>>()?;
     let ids: Vec<KeyId> = sealed.iter().flat_map(SealedEntry::key_ids).collect();
     let keys = vault.fetch(&ids).await?;
-    Ok(sealed.into_iter().map(|sealed| sealed.open(&keys)).collect::<Result<_, _>>()?)
+    let open = |sealed: SealedEntry<'_>| match sealed.lost(&keys) {
+        Some(key) => Err(OpenError::Lost { position: sealed.link.position, key }),
+        None => Ok(sealed.open(&keys)?),
+    };
+    sealed.into_iter().map(open).collect()
 }
 
 /// An entry whose bytes are ours and stand where they belong; its parts are still sealed.
@@ -116,10 +129,15 @@ impl SealedEntry<'_> {
         events.chain(&self.line.private).map(|part| KeyId::new(part.key))
     }
 
+    /// A key of its that nobody has stored, as far as `keys` know.
+    fn lost(&self, keys: &Keys) -> Option<KeyId> {
+        self.key_ids().find(|id| matches!(keys.get(*id), KeyState::NeverSeen))
+    }
+
     /// Opens the parts whose keys are there; those whose keys were destroyed are erased.
     ///
     /// # Errors
-    /// Where a key was never seen, a part does not open, or an event is malformed.
+    /// Where a key is not among `keys`, a part does not open, or an event is malformed.
     pub fn open(self, keys: &Keys) -> Result<Opened, Corrupt> {
         let Self { link, log, at, line } = self;
         let place = Place {
@@ -192,7 +210,7 @@ impl Opener<'_> {
         let value = match self.keys.get(id) {
             KeyState::Destroyed => Erasable::Erased,
             KeyState::NeverSeen => {
-                return Err(self.corrupt(format!("a part is sealed under key {id}, which was never seen")));
+                return Err(self.corrupt(format!("a part is sealed under key {id}, which is not at hand")));
             }
             KeyState::Live(key) => {
                 let text = key.open(&part.sealed.0, &associated).map_err(|error| self.corrupt(error.to_string()))?;

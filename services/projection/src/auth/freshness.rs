@@ -25,6 +25,8 @@ pub enum NotFresh {
     LogUnavailable,
     /// The log is not what it must be.
     Corrupt,
+    /// The keys of an entry that the model lacks are lost.
+    Keyless,
     /// The model can't be asked.
     ReadModel(ReadModelError),
 }
@@ -94,6 +96,7 @@ impl Freshness {
             Ok(Ok(progress)) if progress.position < last => {
                 return Err(match &progress.halted {
                     Some(Broken::Damaged(what)) => NotFresh::ReadModel(ReadModelError::Damaged(what.clone())),
+                    Some(Broken::Keyless(_)) => NotFresh::Keyless,
                     _ => NotFresh::Corrupt,
                 });
             }

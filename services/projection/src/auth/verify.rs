@@ -94,6 +94,7 @@ impl From<NotFresh> for Problem {
             NotFresh::CatchingUp => Self::new(Code::CatchingUp),
             NotFresh::LogUnavailable => Self::new(Code::LogUnavailable),
             NotFresh::Corrupt => Self::new(Code::LogCorrupt),
+            NotFresh::Keyless => Self::new(Code::KeysUnavailable),
             NotFresh::ReadModel(error) => error.into(),
         }
     }

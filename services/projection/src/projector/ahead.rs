@@ -64,11 +64,15 @@ async fn open(chunk: Vec<Result<Stored, ReadError>>, log: LogId, vault: Vault) -
     loop {
         match open_all(&stored, log, &vault).await {
             Ok(opened) => return Ahead { opened, then },
-            Err(OpenError::Corrupt(corrupt)) => {
-                stored.retain(|stored| stored.position < corrupt.position);
-                then = Some(Halt::Broken(Broken::Corrupt(corrupt.to_string())));
+            Err(error) => {
+                let sound = match &error {
+                    OpenError::Corrupt(corrupt) => corrupt.position,
+                    OpenError::Lost { position, .. } => *position,
+                    OpenError::Keys(_) => return Ahead { opened: Vec::new(), then: Some(error.into()) },
+                };
+                stored.retain(|stored| stored.position < sound);
+                then = Some(error.into());
             }
-            Err(error) => return Ahead { opened: Vec::new(), then: Some(error.into()) },
         }
     }
 }

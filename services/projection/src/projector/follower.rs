@@ -1,6 +1,6 @@
 //! Who follows the log: the projector that leads. The others stand by, see how far it has come, and take over.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::Position;
@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::ahead::BATCH;
-use super::{Halt, Progress, Projector, position};
-use crate::read_model::{Applied, Lead, Leadership, ReadModelWriter, Standing};
+use super::{Broken, Halt, Progress, Projector, position};
+use crate::read_model::{Applied, Generation, Lead, Leadership, ReadModelWriter, Standing};
 
 /// The pause after a failure that goes away by itself; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -28,6 +28,17 @@ const LOOKS_A_HEAD: u32 = 40;
 const HEAD_WITHIN: Duration = Duration::from_secs(2);
 /// How long letting go may take.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
+/// How often one that has stopped looks whether the rows have moved all the same.
+const MOVED_EVERY: Duration = Duration::from_secs(1);
+
+/// The checks in which a follower says how it stands.
+#[derive(Clone, Debug)]
+pub struct Checks {
+    /// Whether it applies the log.
+    pub projector: HealthCheck,
+    /// Whether the keys that it needs for that are there.
+    pub keys: HealthCheck,
+}
 
 /// Applies the log to the live generation whenever it leads, and says how far that generation is, also while another does.
 pub struct Follower {
@@ -36,6 +47,8 @@ pub struct Follower {
     model: Arc<dyn ReadModelWriter>,
     leadership: Arc<dyn Leadership>,
     progress: watch::Sender<Progress>,
+    /// What it last told the operator that it does.
+    told: Mutex<&'static str>,
 }
 
 impl Follower {
@@ -46,7 +59,7 @@ impl Follower {
         model: Arc<dyn ReadModelWriter>,
         leadership: Arc<dyn Leadership>,
     ) -> Self {
-        Self { log, vault, model, leadership, progress: watch::Sender::default() }
+        Self { log, vault, model, leadership, progress: watch::Sender::default(), told: Mutex::default() }
     }
 
     /// How far the live rows are, as it goes.
@@ -55,31 +68,34 @@ impl Follower {
     }
 
     /// Follows the log, or stands by, until told to stop; then it lets go of the lead. What goes away by itself is waited
-    /// for, and said in `health`; what does not stops it, and stays said.
-    pub async fn follow(self, health: HealthCheck, stop: CancellationToken) {
-        stop.run_until_cancelled(self.go_on(&health)).await;
+    /// for, and said in `checks`; what does not stops it, and stays said until the rows are others, or another projector
+    /// has taken them further: then it goes on with those. Lost keys are looked for meanwhile.
+    pub async fn follow(self, checks: Checks, stop: CancellationToken) {
+        stop.run_until_cancelled(self.go_on(&checks)).await;
         self.let_go().await;
     }
 
-    async fn go_on(&self, health: &HealthCheck) {
+    async fn go_on(&self, checks: &Checks) {
         let mut pause = FIRST_PAUSE;
         loop {
             let before = self.progress.borrow().position;
-            let halt = self.turn(health).await.err().unwrap_or(Halt::Moved);
+            let halt = self.turn(checks).await.err().unwrap_or(Halt::Moved);
             if self.progress.borrow().position > before {
                 pause = FIRST_PAUSE;
             }
             match halt {
-                Halt::Broken(what) => {
-                    tracing::error!(%what, "the projector has stopped: nothing after this position is applied");
-                    health.needs_person(what.to_string());
-                    self.progress.send_modify(|progress| progress.halted = Some(what));
-                    // It may be that only this process can't go on: then another does.
+                Halt::Broken(what @ Broken::Keyless(_)) => {
+                    self.stopped(&what, checks);
+                    // The other, whose keyring may be another, tries too: then both say the same.
                     self.let_go().await;
-                    return std::future::pending().await;
+                }
+                Halt::Broken(what) => {
+                    self.stopped(&what, checks);
+                    self.until_moved(matches!(what, Broken::Foreign(_))).await;
+                    self.progress.send_modify(|progress| progress.halted = None);
                 }
                 Halt::Later(what) => {
-                    health.red(what);
+                    checks.projector.red(what);
                     self.let_go().await;
                 }
                 Halt::Moved => {}
@@ -89,32 +105,64 @@ impl Follower {
         }
     }
 
+    /// Says that nothing more is applied.
+    fn stopped(&self, what: &Broken, checks: &Checks) {
+        let at = self.progress.borrow().position;
+        if self.progress.borrow().halted.as_ref() != Some(what) {
+            tracing::error!(%what, position = %at, "the projector has stopped: nothing after this position is applied");
+        }
+        if let Broken::Keyless(what) = what {
+            checks.keys.needs_person(what);
+            checks.projector.red(format!("stopped at position {at} until the keys of the next entry are there"));
+        } else {
+            checks.projector.needs_person(what.to_string());
+        }
+        self.progress.send_modify(|progress| progress.halted = Some(what.clone()));
+    }
+
+    /// Lets go of the lead, for it may be that only this process can't go on, and waits until the rows are not where they
+    /// were: others were put in their place, or another has moved them. How far they are says nothing about a log that is
+    /// not theirs (`foreign`).
+    async fn until_moved(&self, foreign: bool) {
+        let place = |now: Standing| (now.live, now.log, if foreign { Position::START } else { now.position });
+        let stood = self.leadership.look().await.ok().map(place);
+        self.let_go().await;
+        loop {
+            sleep(MOVED_EVERY).await;
+            if let Ok(now) = self.leadership.look().await
+                && Some(place(now)) != stood
+            {
+                return;
+            }
+        }
+    }
+
     /// Once from a look at how things stand to a reason to look again.
-    async fn turn(&self, health: &HealthCheck) -> Result<(), Halt> {
+    async fn turn(&self, checks: &Checks) -> Result<(), Halt> {
         let standing = self.leadership.look().await?;
         match standing.lead {
-            Lead::Alone => return Err(self.lead(standing, health).await?),
+            Lead::Alone => return Err(self.lead(standing, checks).await?),
             Lead::Ours | Lead::Free => {}
-            Lead::Anothers => self.stand_by(standing, health).await?,
+            Lead::Anothers => self.stand_by(standing, checks).await?,
         }
         if !self.leadership.claim().await? {
             return Ok(());
         }
         // Only now is it settled from where there is to go on.
         let standing = self.leadership.look().await?;
-        tracing::info!(position = %standing.position, "this projection leads: it applies the log");
         tokio::select! {
-            halt = self.lead(standing, health) => Err(halt?),
+            halt = self.lead(standing, checks) => Err(halt?),
             halt = self.keep(standing) => Err(halt),
         }
     }
 
-    async fn lead(&self, standing: Standing, health: &HealthCheck) -> Result<Halt, Halt> {
+    async fn lead(&self, standing: Standing, checks: &Checks) -> Result<Halt, Halt> {
         // With a memory of its own: while it waited, another may have moved the rows.
         let mut projector = self.projector(standing);
         let applied = projector.identified().await?;
-        self.publish(position(applied.as_ref()), health);
-        let step = |applied: Option<&Applied>| self.publish(position(applied), health);
+        self.tell("this projection leads: it applies the log", standing);
+        self.publish(standing.live, position(applied.as_ref()), checks);
+        let step = |applied: Option<&Applied>| self.publish(standing.live, position(applied), checks);
         Ok(projector.follow(applied, step).await)
     }
 
@@ -145,13 +193,13 @@ impl Follower {
     }
 
     /// Says how far another has come, until the lead is free.
-    async fn stand_by(&self, began: Standing, health: &HealthCheck) -> Result<(), Halt> {
+    async fn stand_by(&self, began: Standing, checks: &Checks) -> Result<(), Halt> {
         self.projector(began).identified().await?;
-        tracing::info!(position = %began.position, "standing by: another projection applies the log");
+        self.tell("standing by: another projection applies the log", began);
         let mut now = began;
         let mut looks = 0;
         while now.lead == Lead::Anothers {
-            self.publish(now.position, health);
+            self.publish(now.live, now.position, checks);
             sleep(LOOK_EVERY).await;
             now = self.leadership.look().await?;
             // Other rows have to be seen to belong to the log again.
@@ -184,20 +232,36 @@ impl Follower {
         Projector::new(Arc::clone(&self.log), self.vault.clone(), Arc::clone(&self.model), standing.live)
     }
 
-    fn publish(&self, at: Position, health: &HealthCheck) {
+    /// Tells the operator what it does: once, however often it has to begin with it anew. Of one that has stopped there is
+    /// more to say than that.
+    fn tell(&self, what: &'static str, standing: Standing) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != what && self.progress.borrow().halted.is_none() {
+            *told = what;
+            tracing::info!(position = %standing.position, "{what}");
+        }
+    }
+
+    fn publish(&self, live: Generation, at: Position, checks: &Checks) {
         let head = self.log.seen();
         let behind = head.get().saturating_sub(at.get());
-        if behind == 0 {
-            health.green();
-        } else if behind > BATCH as u64 || health.status() != Status::Green {
-            // Once caught up, the next batch is no reason to be red: under load there is always one.
-            health.red(format!("catching up: at position {at} of {head}"));
+        let still = {
+            let progress = self.progress.borrow();
+            progress.halted.is_some() && (progress.live, progress.position) == (Some(live), at)
+        };
+        // One that looks for keys, and stands where it stood, has not found them yet.
+        if still {
+            return;
         }
-        self.progress.send_if_modified(|progress| {
-            let moved = progress.position != at || !progress.identified;
-            (progress.position, progress.identified) = (at, true);
-            moved
-        });
+        checks.keys.green();
+        if behind == 0 {
+            checks.projector.green();
+        } else if behind > BATCH as u64 || checks.projector.status() != Status::Green {
+            // Once caught up, the next batch is no reason to be red: under load there is always one.
+            checks.projector.red(format!("catching up: at position {at} of {head}"));
+        }
+        let now = Progress { position: at, identified: true, live: Some(live), halted: None };
+        self.progress.send_if_modified(|progress| std::mem::replace(progress, now.clone()) != now);
     }
 }
 

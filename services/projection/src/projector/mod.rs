@@ -22,7 +22,7 @@ use wire::{OpenError, Opened, Stored};
 
 use self::ahead::{Ahead, open_ahead};
 use self::cache::RowCache;
-pub use self::follower::Follower;
+pub use self::follower::{Checks, Follower};
 use self::gathered::Gathered;
 use crate::read_model::{Applied, ApplyError, Generation, ReadModelError, ReadModelWriter, Rows, Touched};
 
@@ -33,6 +33,8 @@ pub struct Progress {
     pub position: Position,
     /// Whether the rows and the log were seen to belong together. Before, the position says nothing.
     pub identified: bool,
+    /// The generation that it is of; none before the first.
+    pub live: Option<Generation>,
     /// Why nothing more will be applied until a person has looked; none while all is well.
     pub halted: Option<Broken>,
 }
@@ -43,9 +45,13 @@ pub enum Broken {
     /// The log is not the one that the rows were built from: no row may be trusted, no position vouched for.
     #[error("{0}")]
     Foreign(String),
-    /// An entry, or a key, is not what a writer of ours left there. The rows are right up to the one before.
+    /// An entry is not what a writer of ours left there. The rows are right up to the one before.
     #[error("{0}")]
     Corrupt(String),
+    /// The keys that open an entry of ours are not in the key store. The rows are right up to the one before; it is tried
+    /// again, for the keys may be restored while we run.
+    #[error("{0}")]
+    Keyless(String),
     /// The read model is not what we left there.
     #[error("{0}")]
     Damaged(String),
@@ -78,7 +84,9 @@ impl From<ReadModelError> for Halt {
     fn from(error: ReadModelError) -> Self {
         match error {
             ReadModelError::Unavailable(_) => Self::Later(error.to_string()),
-            ReadModelError::Damaged(_) | ReadModelError::NotOurs(_) => Self::Broken(Broken::Damaged(error.to_string())),
+            ReadModelError::Damaged(_) | ReadModelError::Incomplete(_) | ReadModelError::NotOurs(_) => {
+                Self::Broken(Broken::Damaged(error.to_string()))
+            }
         }
     }
 }
@@ -87,9 +95,10 @@ impl From<OpenError> for Halt {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Keys(VaultError::Unavailable(_)) => Self::Later(error.to_string()),
-            OpenError::Keys(VaultError::Foreign(_)) | OpenError::Corrupt(_) => {
-                Self::Broken(Broken::Corrupt(error.to_string()))
+            OpenError::Keys(VaultError::Foreign(_) | VaultError::Lost(_)) | OpenError::Lost { .. } => {
+                Self::Broken(Broken::Keyless(error.to_string()))
             }
+            OpenError::Corrupt(_) => Self::Broken(Broken::Corrupt(error.to_string())),
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use domain::Position;
 use event_log::ReadError;
-use postkey_http::{Caller, Code, Fields, FromFields, PositionAnswer, Problem, Query};
+use postkey_http::{Caller, Code, Fields, FromFields, PositionAnswer, Problem, Query, StoppedBy};
 use tokio::time::timeout;
 
 use crate::app::App;
@@ -43,13 +43,16 @@ pub async fn position(
     // A service that stops does not keep its callers waiting.
     let _ = app.stop.run_until_cancelled(waited).await;
     let progress = app.progress.borrow().clone();
-    if matches!(progress.halted, Some(Broken::Foreign(_))) {
-        return Err(Problem::new(Code::LogCorrupt));
-    }
+    let stopped = match &progress.halted {
+        Some(Broken::Foreign(_)) => return Err(Problem::new(Code::LogCorrupt)),
+        halted => halted.as_ref().map(stopped_by),
+    };
     if !progress.identified {
-        return Err(
-            Problem::new(Code::CatchingUp).with_detail("it is not known yet whether the rows belong to the log")
-        );
+        return Err(match stopped {
+            Some(StoppedBy::LogCorrupt) => Problem::new(Code::LogCorrupt),
+            Some(StoppedBy::Damaged) => Problem::new(Code::ReadModelUnavailable),
+            _ => Problem::new(Code::CatchingUp).with_detail("it is not known yet whether the rows belong to the log"),
+        });
     }
     let head = match app.heads.head().await {
         Ok(head) => head,
@@ -62,5 +65,14 @@ pub async fn position(
         head: head.max(position).get(),
         lag_seconds: app.freshness.behind(position, head).as_secs_f64(),
         log: app.log_id.uuid(),
+        stopped,
     }))
+}
+
+fn stopped_by(broken: &Broken) -> StoppedBy {
+    match broken {
+        Broken::Foreign(_) | Broken::Corrupt(_) => StoppedBy::LogCorrupt,
+        Broken::Keyless(_) => StoppedBy::KeysUnavailable,
+        Broken::Damaged(_) => StoppedBy::Damaged,
+    }
 }

@@ -112,9 +112,16 @@ pub enum ReadModelError {
     /// It can't be asked now: wait and ask again.
     #[error("the read model can't be reached: {0}")]
     Unavailable(String),
-    /// It holds what we never wrote: a person has to look; `postkey rebuild` makes it anew from the log.
-    #[error("the read model is damaged: {0}; stop the service and run `postkey rebuild`")]
+    /// It holds what we never wrote, or lacks a row that is always there: a person has to look; `postkey rebuild` makes it
+    /// anew from the log.
+    #[error("the read model is damaged: {0}; run `postkey rebuild` (where it is a file, with the service stopped)")]
     Damaged(String),
+    /// A table is gone, or is not as we made it: what a rebuild, which may change no schema, can't mend.
+    #[error(
+        "a table of the read model is missing or was changed: {0}; as the owner of its database drop that table if it is \
+         there, and run `postkey postgres setup`: the rows are made anew from the log"
+    )]
+    Incomplete(String),
     /// It is another postkey's or another program's: it is left alone.
     #[error("the read model can't be used: {0}")]
     NotOurs(String),
@@ -200,6 +207,10 @@ pub trait Leadership: Send + Sync {
 /// The port of a rebuild.
 #[async_trait]
 pub trait Generations: Send + Sync {
+    /// Makes again what is always there beside the rows, and is not: the lead, which is nobody's then, and a live
+    /// generation, the furthest of those that there are. Changes nothing else.
+    async fn mend(&self) -> Result<(), ReadModelError>;
+
     /// The generation that is looked up.
     async fn live(&self) -> Result<Generation, ReadModelError>;
 

@@ -31,7 +31,7 @@ impl<P: ?Sized> Watched<P> {
                     self.health.red(answer.as_ref().err().map(ToString::to_string).unwrap_or_default());
                 }
             }
-            Err(error @ (ReadModelError::Damaged(_) | ReadModelError::NotOurs(_))) => {
+            Err(error @ (ReadModelError::Damaged(_) | ReadModelError::Incomplete(_) | ReadModelError::NotOurs(_))) => {
                 self.health.needs_person(error.to_string());
             }
         }

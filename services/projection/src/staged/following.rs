@@ -8,22 +8,29 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::LIMIT;
-use crate::projector::{Follower, Progress};
+use crate::projector::{Broken, Checks, Follower, Progress};
+
+/// The checks of a follower that nobody else looks at.
+pub fn checks() -> Checks {
+    let health = Health::new();
+    Checks { projector: health.check("projector"), keys: health.check("keys") }
+}
 
 /// A follower of a log until it is stopped, or dropped as if its process were killed.
 pub struct Following {
     pub progress: watch::Receiver<Progress>,
     pub health: HealthCheck,
+    pub keys: HealthCheck,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Following {
     pub fn start(projector: Follower) -> Self {
-        let (progress, health, stop) =
-            (projector.progress(), Health::new().check("projector"), CancellationToken::new());
-        let task = tokio::spawn(projector.follow(health.clone(), stop.clone()));
-        Self { progress, health, stop, task }
+        let (progress, checks, stop) = (projector.progress(), checks(), CancellationToken::new());
+        let Checks { projector: health, keys } = checks.clone();
+        let task = tokio::spawn(projector.follow(checks, stop.clone()));
+        Self { progress, health, keys, stop, task }
     }
 
     /// Waits until the projector stands where `wanted` says.
@@ -39,8 +46,10 @@ impl Following {
     /// Waits until it has stopped for good, which health says too, and says where and why.
     pub async fn halted(&mut self) -> (Position, String) {
         let progress = self.until(|progress| progress.halted.is_some()).await;
-        let why = progress.halted.unwrap().to_string();
-        assert_eq!(self.health.status(), Status::NeedsPerson(why.clone()));
+        let halted = progress.halted.unwrap();
+        let why = halted.to_string();
+        let check = if matches!(halted, Broken::Keyless(_)) { &self.keys } else { &self.health };
+        assert_eq!(check.status(), Status::NeedsPerson(why.clone()));
         (progress.position, why)
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use wire::{Entry, LogId, Subject};
 
 pub use author::{Act, Author};
-pub use following::Following;
+pub use following::{Following, checks};
 pub use world::World;
 
 pub const LOG: LogId = LogId::new(Uuid::from_u128(0x1067));

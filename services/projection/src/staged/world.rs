@@ -22,16 +22,22 @@ use super::{Act, Author, LIMIT, LOG};
 use crate::projector::{Follower, Projector};
 use crate::read_model::{Generations, Leadership, Queries, ReadModelWriter, ServiceQuery, SqliteReadModel, UserQuery};
 
-/// A key store that can be switched off.
+/// A key store that can be switched off, and lose what it holds.
 pub struct Switched {
     inner: SqliteKeyStore,
     down: AtomicBool,
+    lost: AtomicBool,
     refused: watch::Sender<u64>,
 }
 
 impl Switched {
     pub fn switch(&self, on: bool) {
         self.down.store(!on, Ordering::SeqCst);
+    }
+
+    /// Whether its keys are lost, or restored again.
+    pub fn lose(&self, lost: bool) {
+        self.lost.store(lost, Ordering::SeqCst);
     }
 
     fn up(&self) -> Result<&SqliteKeyStore, Unavailable> {
@@ -56,6 +62,9 @@ impl KeyStore for Switched {
     }
 
     async fn fetch(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
+        if self.lost.load(Ordering::SeqCst) {
+            return Ok(ids.iter().map(|id| (*id, StoredKey::NeverSeen)).collect());
+        }
         self.up()?.fetch(ids).await
     }
 
@@ -92,7 +101,8 @@ impl World {
         let path = folder.path().join("keys.db");
         let inner = SqliteKeyStore::open(&path, true).await.unwrap();
         let command_keys = Arc::new(SqliteKeyStore::open(&path, false).await.unwrap());
-        let keys = Arc::new(Switched { inner, down: AtomicBool::new(false), refused: watch::Sender::default() });
+        let (down, lost) = (AtomicBool::new(false), AtomicBool::new(false));
+        let keys = Arc::new(Switched { inner, down, lost, refused: watch::Sender::default() });
         let keyring = Arc::new(Keyring::generate(&mut UnwrapErr(SysRng)));
         let mut world = Self { author: Author::default(), store, keys, command_keys, keyring, folder };
         let first = world.author.first();

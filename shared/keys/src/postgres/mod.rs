@@ -16,8 +16,13 @@ use uuid::Uuid;
 
 use crate::{KeyStore, StoredKey, Unavailable, WrappedKey};
 
-const KEY_STORE: Schema =
-    Schema { what: "a key store", migrations: &[include_str!("schema_1.sql")], grants: include_str!("grants.sql") };
+const KEY_STORE: Schema = Schema {
+    what: "a key store",
+    migrations: &[include_str!("schema_1.sql")],
+    // What it has lost is restored from a backup, and made by nobody.
+    repeatable: false,
+    grants: include_str!("grants.sql"),
+};
 
 /// How many writes may share one transaction.
 const BATCH: usize = 256;

@@ -67,7 +67,12 @@ impl Staged {
 
     fn told(&self, position: u64, halted: Option<&str>) {
         let halted = halted.map(|what| Broken::Corrupt(what.to_owned()));
-        self.progress.send_replace(Progress { position: Position::new(position), identified: true, halted });
+        self.progress.send_replace(Progress {
+            position: Position::new(position),
+            identified: true,
+            live: None,
+            halted,
+        });
     }
 
     /// The position of the row of a user of this service, and how long that took.
@@ -266,7 +271,12 @@ async fn no_row_is_trusted_over_a_log_that_it_was_not_built_from() {
     let staged = staged(4, as_it_is).await;
     staged.applied(4);
     let foreign = Some(Broken::Foreign("it was rolled back".to_owned()));
-    staged.progress.send_replace(Progress { position: Position::new(4), identified: false, halted: foreign });
+    staged.progress.send_replace(Progress {
+        position: Position::new(4),
+        identified: false,
+        live: None,
+        halted: foreign,
+    });
     assert_eq!(staged.ask(1).await, (Err(NotFresh::Corrupt), Duration::ZERO));
 }
 
@@ -275,7 +285,12 @@ async fn a_damaged_read_model_is_not_called_a_corrupt_log() {
     let staged = staged(4, as_it_is).await;
     staged.applied(3);
     let damaged = Some(Broken::Damaged("a row can't be".to_owned()));
-    staged.progress.send_replace(Progress { position: Position::new(3), identified: true, halted: damaged });
+    staged.progress.send_replace(Progress {
+        position: Position::new(3),
+        identified: true,
+        live: None,
+        halted: damaged,
+    });
     let (refused, _) = staged.ask(2).await;
     assert!(matches!(refused, Err(NotFresh::ReadModel(ReadModelError::Damaged(_)))), "{refused:?}");
 }

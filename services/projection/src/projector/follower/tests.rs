@@ -8,7 +8,7 @@ use servers::Postgres;
 use super::*;
 use crate::read_model::{Generations, PostgresReadModel};
 use crate::rebuild;
-use crate::staged::{Act, Following, World};
+use crate::staged::{Act, Following, World, checks};
 
 /// How long another may take to take over.
 const TAKES_OVER_WITHIN: Duration = Duration::from_secs(5);
@@ -31,17 +31,18 @@ async fn health_is_red_until_it_has_caught_up_and_not_for_the_batch_in_hand() {
     let mut world = World::new().await;
     world.live_a_little().await;
     let follower = world.follower(&world.model().await);
-    let health = postkey_http::Health::new().check("projector");
+    let checks = checks();
+    let (live, health) = (Generation(1), checks.projector.clone());
     follower.log.head(Scope::All).await.unwrap();
     let head = world.author.position();
 
-    follower.publish(Position::new(head.get() - 1), &health);
+    follower.publish(live, Position::new(head.get() - 1), &checks);
     assert!(matches!(health.status(), Status::Red(_)), "it never was caught up");
-    follower.publish(head, &health);
+    follower.publish(live, head, &checks);
     assert_eq!(health.status(), Status::Green);
     world.act(1, Act::Password(2)).await;
     follower.log.head(Scope::All).await.unwrap();
-    follower.publish(head, &health);
+    follower.publish(live, head, &checks);
     assert_eq!(health.status(), Status::Green, "one entry behind while others are appended");
 }
 
@@ -244,8 +245,7 @@ async fn one_that_stood_still_is_followed_by_the_other_and_stands_by_when_it_wak
             let follower = Follower::new(log, vault, Arc::clone(&model) as _, model as _);
             told.send(follower.progress()).unwrap();
             let stop = CancellationToken::new();
-            let health = postkey_http::Health::new().check("projector");
-            let following = tokio::spawn(follower.follow(health, stop.clone()));
+            let following = tokio::spawn(follower.follow(checks(), stop.clone()));
             frozen.await.unwrap();
             awake.recv().unwrap();
             ended.await.unwrap();

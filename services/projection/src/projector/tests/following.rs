@@ -94,7 +94,7 @@ async fn keys_that_are_not_there_now_are_waited_for() {
     world.keys.has_refused(2).await;
     assert!(matches!(following.health.status(), Status::Red(_)));
     let waiting = following.progress.borrow().clone();
-    assert_eq!(waiting, Progress { position: before, identified: true, halted: None });
+    assert_eq!(waiting, Progress { position: before, identified: true, live: Some(Generation(1)), halted: None });
     assert_eq!(model.login(&address(1, 1)).await.unwrap().applied, before);
 
     world.keys.switch(true);

@@ -98,12 +98,13 @@ async fn a_broken_entry_that_comes_later_halts_too() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_never_stored_halts() {
+async fn a_key_that_was_never_stored_halts_right_before_its_entry() {
     let mut world = World::new().await;
     world.act(1, Act::Provision).await;
     let change = world.author.change(1, &Act::Add(1, 1)).unwrap();
     let at = world.append(&world.sealed_under_unknown_keys(&change)).await;
-    assert!(halts_before(&world, &world.model().await, at.get()).await.contains("never seen"));
+    let why = halts_before(&world, &world.model().await, at.get()).await;
+    assert!(why.contains(&format!("position {at}")) && why.contains("restore the key store"), "{why}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ BEGIN
         GRANT USAGE ON SCHEMA public TO postkey_projector;
         GRANT SELECT ON postkey_schema TO postkey_projector;
         GRANT SELECT, INSERT, UPDATE, DELETE ON generation, service, mailbox_user TO postkey_projector;
-        GRANT SELECT, UPDATE ON leader TO postkey_projector;
+        GRANT SELECT, INSERT, UPDATE ON leader TO postkey_projector;
     END IF;
     -- Its view comes with the mail servers; until then there is nothing that it may read.
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'postkey_webmail') THEN

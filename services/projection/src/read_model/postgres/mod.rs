@@ -25,8 +25,13 @@ use super::{
     ReadModelWriter, Rows, ServiceQuery, ServiceRow, Touched, UserQuery, UserRow,
 };
 
-const READ_MODEL: Schema =
-    Schema { what: "a read model", migrations: &[include_str!("schema_1.sql")], grants: include_str!("grants.sql") };
+const READ_MODEL: Schema = Schema {
+    what: "a read model",
+    migrations: &[include_str!("schema_1.sql")],
+    // Its rows are made anew from the log.
+    repeatable: true,
+    grants: include_str!("grants.sql"),
+};
 
 /// How long a look-up or a page of a list may take.
 const READ_WITHIN: Duration = Duration::from_secs(5);
@@ -80,7 +85,8 @@ impl PostgresReadModel {
     }
 
     /// Makes or migrates the schema and grants to those of the roles `postkey_projector` and `postkey_webmail` that exist,
-    /// as the owner of the database. Everybody else loses the right to connect. Idempotent.
+    /// as the owner of the database. Everybody else loses the right to connect. Tables that are gone are made again, and
+    /// then all rows begin anew. Idempotent.
     ///
     /// # Errors
     /// As [`PostgresReadModel::open`].
@@ -150,13 +156,22 @@ fn statement(sql: &'static str) -> Statement {
     sqlx::query(AssertSqlSafe(sql))
 }
 
-/// What waiting does not mend is damage: rows of other types, a table that is gone.
+/// What waiting does not mend is damage: rows of other types, a row or a table that is gone.
 fn failed(error: sqlx::Error) -> ReadModelError {
     match fault(&error) {
-        Fault::Damaged | Fault::Missing => ReadModelError::Damaged(said(&error)),
+        Fault::Damaged => ReadModelError::Damaged(said(&error)),
+        Fault::Missing => ReadModelError::Incomplete(said(&error)),
         Fault::Away | Fault::Conflict | Fault::Denied | Fault::Full | Fault::Twice | Fault::Other => {
             ReadModelError::Unavailable(said(&error))
         }
+    }
+}
+
+/// The error of a transaction that refuses nothing by itself.
+fn only_the_models(error: ApplyError) -> ReadModelError {
+    match error {
+        ApplyError::ReadModel(error) => error,
+        other => ReadModelError::Unavailable(other.to_string()),
     }
 }
 
@@ -171,6 +186,7 @@ fn at(location: &Location, error: ReadModelError) -> ReadModelError {
     match error {
         ReadModelError::Unavailable(what) => ReadModelError::Unavailable(format!("{location}: {what}")),
         ReadModelError::Damaged(what) => ReadModelError::Damaged(format!("{location}: {what}")),
+        ReadModelError::Incomplete(what) => ReadModelError::Incomplete(format!("{location}: {what}")),
         ReadModelError::NotOurs(what) => ReadModelError::NotOurs(format!("{location}: {what}")),
     }
 }
@@ -236,6 +252,27 @@ impl ReadModelWriter for PostgresReadModel {
 
 #[async_trait]
 impl Generations for PostgresReadModel {
+    async fn mend(&self) -> Result<(), ReadModelError> {
+        let mended = self.rebuild(async |transaction| {
+            // The right to make a row is asked for only where one is missing.
+            for (missing, made) in [
+                ("SELECT NOT EXISTS (SELECT FROM leader)", "INSERT INTO leader DEFAULT VALUES ON CONFLICT DO NOTHING"),
+                ("SELECT NOT EXISTS (SELECT FROM generation)", "INSERT INTO generation (generation) VALUES (1)"),
+                (
+                    "SELECT NOT EXISTS (SELECT FROM generation WHERE live)",
+                    "UPDATE generation SET live = true WHERE generation = \
+                     (SELECT generation FROM generation ORDER BY position DESC, generation LIMIT 1)",
+                ),
+            ] {
+                if sqlx::query_scalar(missing).fetch_one(&mut *transaction).await? {
+                    sqlx::query(made).execute(&mut *transaction).await?;
+                }
+            }
+            Ok(Ok(()))
+        });
+        mended.await.map_err(only_the_models)
+    }
+
     async fn live(&self) -> Result<Generation, ReadModelError> {
         let row = self.readers.row(|| statement("SELECT generation FROM generation WHERE live")).await;
         row.and_then(|row| row.try_get(0)).map(Generation).map_err(failed)
@@ -268,10 +305,7 @@ impl Generations for PostgresReadModel {
             }
             Ok(Ok(found))
         });
-        let mut found = found.await.map_err(|error| match error {
-            ApplyError::ReadModel(error) => error,
-            other => ReadModelError::Unavailable(other.to_string()),
-        })?;
+        let mut found = found.await.map_err(only_the_models)?;
         found.truncate(limit as usize);
         Ok(found)
     }

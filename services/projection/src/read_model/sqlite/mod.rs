@@ -49,6 +49,14 @@ fn failed(error: sqlx::Error) -> ReadModelError {
     }
 }
 
+/// The error of a transaction that refuses nothing by itself.
+fn only_the_models(error: ApplyError) -> ReadModelError {
+    match error {
+        ApplyError::ReadModel(error) => error,
+        other => ReadModelError::Unavailable(other.to_string()),
+    }
+}
+
 fn not_ours(error: NotOurs) -> ReadModelError {
     match error {
         NotOurs::Sqlite(error) => failed(error),
@@ -270,6 +278,20 @@ impl SqliteReadModel {
 
 #[async_trait]
 impl Generations for SqliteReadModel {
+    async fn mend(&self) -> Result<(), ReadModelError> {
+        let mended = self.write(async |transaction| {
+            for sql in [
+                "INSERT INTO generation (generation) SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM generation)",
+                "UPDATE generation SET live = 1 WHERE NOT EXISTS (SELECT 1 FROM generation WHERE live = 1) AND \
+                 generation = (SELECT generation FROM generation ORDER BY position DESC, generation LIMIT 1)",
+            ] {
+                sqlx::query(sql).execute(&mut *transaction).await?;
+            }
+            Ok(())
+        });
+        mended.await.map_err(only_the_models)
+    }
+
     async fn live(&self) -> Result<Generation, ReadModelError> {
         let live: i64 = sqlx::query_scalar("SELECT generation FROM generation WHERE live = 1")
             .fetch_one(&self.readers)

@@ -3,6 +3,7 @@
 use domain::UserId;
 
 use super::*;
+use crate::read_model::Lead;
 
 async fn filled() -> (Arc<PostgresReadModel>, String) {
     let (one, two, _, database) = two_stores().await;
@@ -29,7 +30,6 @@ async fn rows_edited_to_nonsense_are_damage_and_are_not_repeated() {
         "UPDATE mailbox_user SET quota_mib = 0",
         "UPDATE mailbox_user SET revision = -7",
         "ALTER TABLE mailbox_user ALTER revision TYPE text USING 'N0nsense'",
-        "DROP TABLE mailbox_user",
     ] {
         let (model, database) = filled().await;
         model.user(of, first).await.unwrap();
@@ -58,4 +58,55 @@ async fn an_applied_position_edited_to_nonsense_is_damage() {
     is_damage(model.live().await.err(), "no live generation");
     is_damage(model.login(&nobody).await.err(), "no live generation");
     is_damage(model.look().await.err(), "no live generation");
+}
+
+/// What else says which table it is: a person has to make it again.
+#[tokio::test]
+async fn a_table_that_is_gone_is_named_and_the_setup_makes_it_again_with_all_rows_to_come() {
+    let first = UserId::new(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001));
+    let of = ServiceId::of(&domain::DomainName::parse("d001.example").unwrap());
+    for table in ["mailbox_user", "service", "generation", "leader"] {
+        let (model, database) = filled().await;
+        let (live, before) = (model.live().await.unwrap(), model.applied(Generation(1)).await.unwrap());
+        Postgres::shared().psql(&database, &format!("DROP TABLE {table}"));
+        let met = match table {
+            "mailbox_user" => model.user(of, first).await.map(|_| ()),
+            "service" => model.service(of).await.map(|_| ()),
+            _ => model.look().await.map(|_| ()),
+        };
+        let said = met.unwrap_err().to_string();
+        assert!(said.contains(&format!("\"{table}\"")) && said.contains("postkey postgres setup"), "{said}");
+        let at = location(&Postgres::shared().url(&database));
+        for _ in 0..2 {
+            PostgresReadModel::set_up(&at).await.unwrap();
+        }
+        let now = model.look().await.unwrap();
+        assert_eq!(now.lead, Lead::Free);
+        if table == "leader" {
+            assert_eq!((now.live, model.applied(now.live).await.unwrap()), (live, before), "the rows are whole");
+            assert!(model.user(of, first).await.unwrap().is_some());
+        } else {
+            // Not some of them, for half of the rows would answer as if they were all.
+            assert_eq!((now.log, now.position), (None, domain::Position::START));
+            assert!(table == "generation" || now.live != live, "who follows the old ones sees that they are others");
+            assert!(model.user(of, first).await.unwrap().is_none() && model.service(of).await.unwrap().is_none());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_always_there_beside_the_rows_is_made_again_and_the_rest_left_as_it_is() {
+    for lost in ["DELETE FROM leader", "UPDATE generation SET live = false", "DELETE FROM generation"] {
+        let (model, database) = filled().await;
+        let before = model.applied(Generation(1)).await.unwrap();
+        assert!(before.is_some());
+        Postgres::shared().psql(&database, lost);
+        is_damage(model.look().await.err(), lost);
+        for _ in 0..2 {
+            model.mend().await.unwrap();
+        }
+        assert_eq!(model.look().await.unwrap().live, Generation(1), "{lost}");
+        let after = model.applied(Generation(1)).await.unwrap();
+        assert_eq!(after, before.filter(|_| lost != "DELETE FROM generation"), "{lost}");
+    }
 }

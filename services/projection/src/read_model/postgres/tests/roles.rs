@@ -27,6 +27,9 @@ async fn the_projector_does_all_its_work_and_changes_no_schema() {
     assert!(one.claim().await.unwrap());
     crate::read_model::contract::rows_read_back_as_they_were_written(Model::new(&one), Model::new(&two)).await;
     one.release().await.unwrap();
+    postgres.psql("postkey", "DELETE FROM leader");
+    one.mend().await.unwrap();
+    assert!(two.claim().await.unwrap() && two.release().await.is_ok());
     let (live, next) = (one.live().await.unwrap(), two.begin().await.unwrap());
     two.swap(live, next, true).await.unwrap();
     for sql in
