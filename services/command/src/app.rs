@@ -1,8 +1,8 @@
 //! The service put together: what it is made of, its routes, and how it runs.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{delete, get, patch, post, put};
@@ -11,30 +11,29 @@ use credential::{Hasher, Policy};
 use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
 use keys::Vault;
-use postkey_http::{Clients, Clock, Entropy, Health, HealthCheck, PositionClient, Status, health_routes, serve};
+use postkey_http::{Clients, Clock, Entropy, Health, HealthCheck, PositionClient, health_routes, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::effect::Projection;
+use crate::keys_at_hand::KeysAtHand;
 use crate::log_guard::LogGuard;
 use crate::routes;
 use crate::services::Services;
+use crate::writes::Writes;
 
 /// How often the log is asked whether it can be, for the health checks.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
-/// For how long a failed write keeps the service from being sent commands. Then one may try again.
-const WRITE_RED_FOR: Duration = Duration::from_secs(5);
-
 /// How far the log may be ahead of this machine's clock before the operator is told.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
-/// What the operator is told of a failed write.
-const WRITE_FAILED: &str = "the last write of a key or an entry failed: is the disk full, or a store down?";
 
 /// What the service is made of. Whoever starts it opens these.
 pub struct Parts {
     /// The log that is appended to.
     pub log: Arc<EventLog>,
+    /// Whether it was found closed to appends, so that the operator hears of it before a caller does.
+    pub closed: bool,
     /// The keys that seal and open entries.
     pub vault: Vault,
     /// What passwords are judged by.
@@ -70,6 +69,7 @@ pub(crate) struct App {
     pub vault: Vault,
     pub services: Arc<Services>,
     pub guard: LogGuard,
+    pub keys: KeysAtHand,
     pub projection: Projection,
     pub policy: Arc<Policy>,
     pub hasher: Arc<Hasher>,
@@ -97,33 +97,6 @@ impl App {
     }
 }
 
-/// Whether keys and entries can be written, for the health checks: a store that can be read may still be full.
-#[derive(Clone)]
-pub(crate) struct Writes {
-    health: HealthCheck,
-    failed: Arc<Mutex<Option<Instant>>>,
-}
-
-impl Writes {
-    pub fn succeeded(&self) {
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.health.green();
-    }
-
-    pub fn failed(&self) {
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.health.red(WRITE_FAILED);
-    }
-
-    /// A service that is never sent commands again would never see that it can write again.
-    fn let_one_try(&self) {
-        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.is_some_and(|at| at.elapsed() > WRITE_RED_FOR) {
-            self.health.yellow(WRITE_FAILED);
-        }
-    }
-}
-
 /// Serves until `stop`.
 ///
 /// # Errors
@@ -138,9 +111,12 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
 
 /// Puts the service together, its tasks running until `stop`.
 pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
-    let guard = LogGuard::new(parts.health.check("log"));
-    let writes = Writes { health: parts.health.check("writes"), failed: Arc::default() };
-    writes.health.green();
+    let (log, keys) = (parts.health.check("log"), parts.health.check("keys"));
+    let guard = LogGuard::new(log.clone(), parts.health.check("closed"));
+    if parts.closed {
+        guard.closed();
+    }
+    let writes = Writes::new(parts.health.check("writes"), log, keys.clone());
     let clock_check = parts.health.check("clock");
     clock_check.green();
     let projection = Projection::follow(
@@ -152,13 +128,14 @@ pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
         Arc::clone(&parts.clock),
         stop.clone(),
     );
-    let keys = parts.health.check("keys");
+    let keys = KeysAtHand::new(parts.vault.clone(), keys);
     let services = Arc::new(Services::new(Arc::clone(&parts.log), parts.vault.clone(), guard.clone(), keys.clone()));
     let app = App {
         log: Arc::clone(&parts.log),
-        vault: parts.vault.clone(),
+        vault: parts.vault,
         services,
         guard: guard.clone(),
+        keys: keys.clone(),
         projection,
         policy: Arc::new(parts.policy),
         hasher: parts.hasher,
@@ -169,7 +146,7 @@ pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
         clock_check,
         newest: Arc::new(AtomicI64::new(i64::MIN)),
     };
-    tokio::spawn(probe(Probed { log: parts.log, guard, writes, vault: parts.vault, keys }, stop.clone()));
+    tokio::spawn(probe(Probed { log: parts.log, guard, writes, keys }, stop.clone()));
     routes().with_state(app).merge(health_routes(parts.health))
 }
 
@@ -178,8 +155,7 @@ struct Probed {
     log: Arc<EventLog>,
     guard: LogGuard,
     writes: Writes,
-    vault: Vault,
-    keys: HealthCheck,
+    keys: KeysAtHand,
 }
 
 /// Keeps the health of log and keys up to date.
@@ -198,14 +174,8 @@ async fn probe(probed: Probed, stop: CancellationToken) {
                 }
             }
         }
-        // A key of another keyring stays a person's business, whatever the store answers now.
-        if !matches!(probed.keys.status(), Status::NeedsPerson(_)) {
-            match probed.vault.check().await {
-                Ok(()) => probed.keys.green(),
-                Err(error) => probed.keys.red(error.to_string()),
-            }
-        }
-        probed.writes.let_one_try();
+        probed.keys.look().await;
+        probed.writes.look();
         if stop.run_until_cancelled(tokio::time::sleep(PROBE_EVERY)).await.is_none() {
             return;
         }

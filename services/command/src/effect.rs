@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::Position;
 use event_log::{Corrupt, EventLog, ReadError};
-use postkey_http::{ClientError, Clock, HealthCheck, PositionAnswer, PositionClient, Status};
+use postkey_http::{ClientError, Clock, HealthCheck, PositionAnswer, PositionClient, Status, StoppedBy};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -114,11 +114,11 @@ impl Follower {
             let early = sent.elapsed() < wait / 2;
             let failed = asked.is_err();
             match asked {
-                Ok(answer) => told = Some((LogId::new(answer.log), Position::new(answer.position))),
+                Ok(answer) => told = Some(answer),
                 Err(error) => self.not_heard(&error, begun.elapsed() > FIRST_CONTACT && told.is_none()),
             }
             let unchecked = match told {
-                Some((log, position)) => !self.heard(log, position).await,
+                Some(answer) => !self.heard(answer).await,
                 None => false,
             };
             if !unchecked {
@@ -168,6 +168,8 @@ impl Follower {
                 self.health.red(error.to_string());
                 self.known.send_modify(|known| known.unchecked = true);
             }
+            // What it has said of the log stands until it says otherwise.
+            _ if self.guard.is_unapplied() => {}
             _ => {
                 self.health.yellow(format!("{error}; changes are stored, and answered 202 until it does"));
                 if long_enough {
@@ -178,10 +180,11 @@ impl Follower {
     }
 
     /// Takes over what the projection says; false where it can't be held against the log yet.
-    async fn heard(&self, log: LogId, position: Position) -> bool {
+    async fn heard(&self, answer: PositionAnswer) -> bool {
+        let (log, position) = (LogId::new(answer.log), Position::new(answer.position));
         match self.checked(log, position).await {
             Checked::Sound => {
-                self.health.green();
+                self.takes_over(answer.stopped, position);
                 self.known.send_modify(|known| {
                     *known = Known { position: known.position.max(position), met: true, unchecked: false };
                 });
@@ -196,6 +199,29 @@ impl Follower {
                 self.known.send_modify(|known| known.unchecked = true);
                 false
             }
+        }
+    }
+
+    /// What it means to those who change something that the projection comes no further, if it does not. What can't be
+    /// applied for an entry that is not ours would never be in force, so that nothing is stored after it. What only waits
+    /// for rows or keys to be mended is: whoever takes away a stolen password wants it taken away, and it is, for a row
+    /// that is older than the log lets nobody in.
+    fn takes_over(&self, stopped: Option<StoppedBy>, at: Position) {
+        self.guard.unapplied(stopped == Some(StoppedBy::LogCorrupt));
+        let later = |why: &str| {
+            format!(
+                "the projection has stopped at position {at}: {why}; changes are stored, and in force once it goes on"
+            )
+        };
+        match stopped {
+            None => self.health.green(),
+            Some(StoppedBy::LogCorrupt) => self.health.needs_person(format!(
+                "the projection has stopped at position {at}: what the log holds after it can't be applied, its /healthz says \
+                 why; nothing is appended until it goes on"
+            )),
+            Some(StoppedBy::KeysUnavailable) => self.health.yellow(later("the key store lacks keys, restore it")),
+            Some(StoppedBy::Damaged) => self.health.yellow(later("its read model is damaged, its /healthz says what to do")),
+            Some(StoppedBy::Other) => self.health.yellow(later("its /healthz says why")),
         }
     }
 

@@ -10,6 +10,7 @@ mod app;
 mod context;
 mod effect;
 mod folded;
+mod keys_at_hand;
 mod log_guard;
 mod path;
 mod preparation;
@@ -17,10 +18,10 @@ mod receipt;
 mod refusal;
 mod routes;
 mod services;
+mod writes;
 
 #[cfg(test)]
 mod staged;
 
 pub use app::{Parts, Stopped, run};
 pub use effect::Projection;
-pub use log_guard::LOG_CLOSED;

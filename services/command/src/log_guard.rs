@@ -1,25 +1,32 @@
 //! Whether the log may be appended to. A log that was rolled back, or is another than the read model's, must not grow a
-//! fork.
+//! fork; and one that holds what nobody can apply takes no changes that would never be in force.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use postkey_http::{Code, HealthCheck, Problem};
 
 /// What an operator is told whose service writes to a log that was closed.
-pub const LOG_CLOSED: &str =
+const LOG_CLOSED: &str =
     "the log was closed to changes, for a copy that goes on in its place: start this service with --log of the copy";
 
-/// Remembers, for the life of the process, that the log is not what it must be. Clones share it.
+/// Remembers that the log is not what it must be. Clones share it.
 #[derive(Clone)]
 pub struct LogGuard {
+    /// For the life of the process.
     broken: Arc<OnceLock<()>>,
+    /// For as long as the projection says so.
+    unapplied: Arc<AtomicBool>,
     health: HealthCheck,
+    closed: HealthCheck,
 }
 
 impl LogGuard {
-    /// All is well until somebody says otherwise.
-    pub fn new(health: HealthCheck) -> Self {
-        Self { broken: Arc::default(), health }
+    /// All is well until somebody says otherwise. `health` shows what is wrong with the log, `closed` whether it takes
+    /// appends at all.
+    pub fn new(health: HealthCheck, closed: HealthCheck) -> Self {
+        closed.green();
+        Self { broken: Arc::default(), unapplied: Arc::default(), health, closed }
     }
 
     /// Nothing is appended any more; a person has to look.
@@ -38,8 +45,17 @@ impl LogGuard {
 
     /// Says that the log takes no appends any more.
     pub fn closed(&self) {
-        tracing::error!(what = LOG_CLOSED);
-        self.health.needs_person(LOG_CLOSED);
+        self.closed.needs_person(LOG_CLOSED);
+    }
+
+    /// Whether the log holds what the projection can't apply: nothing is appended after it until it could.
+    pub fn unapplied(&self, unapplied: bool) {
+        self.unapplied.store(unapplied, Ordering::SeqCst);
+    }
+
+    /// Whether the projection was last heard to say so.
+    pub fn is_unapplied(&self) -> bool {
+        self.unapplied.load(Ordering::SeqCst)
     }
 
     /// The health check, for what comes and goes; nothing once the log is known to be corrupt.
@@ -50,6 +66,7 @@ impl LogGuard {
 
     /// Refuses where nothing may be appended.
     pub fn check(&self) -> Result<(), Problem> {
-        if self.broken.get().is_some() { Err(Problem::new(Code::LogCorrupt)) } else { Ok(()) }
+        let refused = self.broken.get().is_some() || self.is_unapplied();
+        if refused { Err(Problem::new(Code::LogCorrupt)) } else { Ok(()) }
     }
 }

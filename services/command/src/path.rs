@@ -9,7 +9,7 @@ use std::time::Duration;
 use credential::{Password, Personal, ViolationCode};
 use domain::{Command, CredentialHash, EmailService, Event, KeyId, NewCredential, Position, Rejection, Sealed};
 use event_log::AppendError;
-use keys::{KeyState, Keys};
+use keys::{KeyState, Keys, VaultError};
 use postkey_http::{Code, EntropyRng, Problem};
 use wire::{Body, By, Change, EntryId, Opened, Private, seal};
 
@@ -19,6 +19,7 @@ use crate::preparation::{Make, Preparation, PrivateKey};
 use crate::receipt::{Outcome, Receipt};
 use crate::refusal::{overloaded, problem, weak};
 use crate::services::Slot;
+use crate::writes::Unwritten;
 
 /// How long an answer waits for the read model where the caller does not say.
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
@@ -177,8 +178,8 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
         let mut rng = EntropyRng::new(Arc::clone(&self.app.entropy));
         let stored = self.app.vault.create(&self.preparation.keys, &mut rng).await;
         stored.map_err(|error| {
-            self.app.writes.failed();
-            self.app.services.keys_problem(&error.into())
+            self.app.writes.failed(Unwritten::Keys);
+            self.app.keys.problem(&error.into())
         })
     }
 
@@ -255,7 +256,9 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
             Ok(position) => position,
             Err(AppendError::Conflict) => return Ok(None),
             Err(error) => {
-                app.writes.failed();
+                if matches!(error, AppendError::Unavailable) {
+                    app.writes.failed(Unwritten::Entry);
+                }
                 return Err(app.services.append_problem(&error));
             }
         };
@@ -320,10 +323,16 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
             PrivateKey::Fresh(_) => Vec::new(),
             PrivateKey::OfUser(_) | PrivateKey::OfService => vec![self.private_key(&self.slot.folded().state)?],
         };
-        let mut keys = self.app.vault.fetch(&standing).await.map_err(|error| self.app.services.keys_problem(&error))?;
-        if let Some(gone) = standing.iter().find(|id| keys.live(**id).is_none()) {
-            tracing::error!(key = %gone, "a key that stands by the log is not in the key store");
-            return Err(Problem::new(Code::KeysUnavailable));
+        let mut keys = self.app.vault.fetch(&standing).await.map_err(|error| self.app.keys.problem(&error))?;
+        for id in standing {
+            match keys.get(id) {
+                KeyState::Live(_) => self.app.keys.had(id),
+                KeyState::NeverSeen => return Err(self.app.keys.problem(&VaultError::Lost(id))),
+                KeyState::Destroyed => {
+                    tracing::error!(key = %id, "a key that stands by the log was destroyed");
+                    return Err(Problem::new(Code::KeysUnavailable));
+                }
+            }
         }
         for (id, key) in &self.preparation.keys {
             keys.insert(*id, KeyState::Live(key.clone()));

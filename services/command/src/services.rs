@@ -9,11 +9,12 @@ use event_log::{AppendError, EventLog, ReadError, Scope};
 use futures::{StreamExt, TryStreamExt};
 use keys::{Vault, VaultError};
 use lru::LruCache;
-use postkey_http::{Code, HealthCheck, Problem};
+use postkey_http::{Code, Problem};
 use tokio::time::timeout;
 use wire::{Corrupt, OpenError, Opened, Stored, open_all};
 
 use crate::folded::Folded;
+use crate::keys_at_hand::KeysAtHand;
 use crate::log_guard::LogGuard;
 
 /// How many users, over all services that are kept folded: some 200 MiB. The largest service alone may have more.
@@ -72,7 +73,7 @@ pub struct Services {
     log: Arc<EventLog>,
     vault: Vault,
     guard: LogGuard,
-    keys_health: HealthCheck,
+    keys: KeysAtHand,
     /// Bounded by what the slots hold, see [`Services::keep_or_shed`].
     slots: Mutex<LruCache<ServiceId, Arc<Slot>>>,
 }
@@ -96,8 +97,8 @@ impl From<Corrupt> for LoadError {
 
 impl Services {
     /// Nothing at hand yet.
-    pub fn new(log: Arc<EventLog>, vault: Vault, guard: LogGuard, keys_health: HealthCheck) -> Self {
-        Self { log, vault, guard, keys_health, slots: Mutex::new(LruCache::unbounded()) }
+    pub fn new(log: Arc<EventLog>, vault: Vault, guard: LogGuard, keys: KeysAtHand) -> Self {
+        Self { log, vault, guard, keys, slots: Mutex::new(LruCache::unbounded()) }
     }
 
     /// The service's slot, loaded. Of two that miss at once, one loads and the other waits.
@@ -197,7 +198,8 @@ impl Services {
             LoadError::Read(ReadError::Unavailable(what)) => self.log_unavailable(what),
             LoadError::Read(ReadError::Corrupt(corrupt)) => self.corrupt(corrupt),
             LoadError::Open(OpenError::Corrupt(corrupt)) => self.corrupt(corrupt),
-            LoadError::Open(OpenError::Keys(error)) => self.keys_problem(error),
+            LoadError::Open(OpenError::Keys(error)) => self.keys.problem(error),
+            LoadError::Open(OpenError::Lost { key, .. }) => self.keys.problem(&VaultError::Lost(*key)),
         }
     }
 
@@ -218,16 +220,6 @@ impl Services {
                 self.log_unavailable(&error.to_string())
             }
         }
-    }
-
-    /// What a caller is told where keys can't be had, and what the operator is.
-    pub fn keys_problem(&self, error: &VaultError) -> Problem {
-        tracing::error!(%error, "keys are unavailable");
-        match error {
-            VaultError::Unavailable(_) => self.keys_health.red(error.to_string()),
-            VaultError::Foreign(_) => self.keys_health.needs_person(error.to_string()),
-        }
-        Problem::new(Code::KeysUnavailable)
     }
 
     fn log_unavailable(&self, what: &str) -> Problem {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use credential::Policy;
-use postkey_command::LOG_CLOSED;
 use postkey_http::{Code, Health, PositionClient, listen};
 use tokio::net::TcpListener;
 
@@ -28,20 +27,11 @@ pub async fn command(args: CommandArgs) -> Result<(), Failure> {
         opened(&listener, Code::LogUnavailable, &stop, || Stores::open_to_write(&args.log, &args.keys, None)).await?;
     let Some(stores) = stores else { return Ok(()) };
     stores.handle.watch(&health, &args.log.nats, &stop)?;
-    warn_of_a_closed_log(&stores, &health).await;
     let edge = Edge { clients, hasher, health };
-    let parts = stores.command(Policy::of(args.policy.policy), edge, projection, &stop);
+    let parts = stores.command(Policy::of(args.policy.policy), edge, projection, &stop).await;
     let ran = postkey_command::run(parts, TcpListener::from_std(listener)?, stop).await;
     stores.close().await;
     Ok(ran?)
-}
-
-/// A service that is started on the log that a copy was made of is red before anybody's change is refused.
-pub async fn warn_of_a_closed_log(stores: &Stores, health: &Health) {
-    if stores.handle.is_closed().await {
-        tracing::error!(what = LOG_CLOSED);
-        health.check("closed").red(LOG_CLOSED);
-    }
 }
 
 /// A file that is named must be there, also where nothing reads it yet.

@@ -53,7 +53,7 @@ impl Stores {
     }
 
     /// What the command service is made of, over these stores.
-    pub fn command(
+    pub async fn command(
         &self,
         policy: Policy,
         edge: Edge,
@@ -62,6 +62,7 @@ impl Stores {
     ) -> postkey_command::Parts {
         postkey_command::Parts {
             log: Arc::clone(&self.log),
+            closed: self.handle.is_closed().await,
             vault: self.vault.clone(),
             policy,
             hasher: edge.hasher,

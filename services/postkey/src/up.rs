@@ -9,7 +9,6 @@ use postkey_http::{Health, PositionClient, Role, listen};
 use serde_json::json;
 
 use crate::args::{KeyArgs, LogArgs, UpArgs};
-use crate::command::warn_of_a_closed_log;
 use crate::demo;
 use crate::failure::Failure;
 use crate::folder::{Folder, read_token, replace};
@@ -43,9 +42,8 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
     let projection = stores.projection(&model, edge, bound, &stop);
     let clients = open_clients(&folder.clients(), &command_health, &stop)?;
     let client = PositionClient::new(&[&projection_url], &read_token(&folder.token(Role::Service))?)?;
-    warn_of_a_closed_log(&stores, &command_health).await;
     let edge = Edge { clients, hasher, health: command_health };
-    let command = stores.command(Policy::of(args.policy.policy), edge, client, &stop);
+    let command = stores.command(Policy::of(args.policy.policy), edge, client, &stop).await;
     let running = async {
         tokio::try_join!(
             async { Ok::<_, Failure>(postkey_projection::run(projection, projection_listener, stop.clone()).await?) },

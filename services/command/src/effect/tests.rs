@@ -5,10 +5,10 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use domain::Position;
 use event_log::LogStore;
-use postkey_http::{Code, Status};
+use postkey_http::{Code, Status, StoppedBy};
 use tokio::sync::watch;
 
-use crate::staged::{LIMIT, LOG, OTHER_LOG, StubProjection, World};
+use crate::staged::{LIMIT, LOG, OTHER_LOG, StubProjection, World, until};
 
 const DOMAIN: &str = "acme.example";
 
@@ -154,6 +154,68 @@ async fn a_projection_that_holds_its_answer_back_is_not_waited_for_once_another_
     world.projection.says(3, LOG);
     let late = one.change_plan(DOMAIN, 4).header("prefer", "wait=1").send().await.done(202);
     assert_eq!((late.json["effective"].as_bool(), stands_by.asked() > asked + 8), (Some(false), false));
+}
+
+/// What can't be applied for what stands before it would never be in force.
+#[tokio::test]
+async fn nothing_is_appended_after_what_the_projection_can_not_apply_until_it_could() {
+    let world = World::new().await;
+    let one = world.instance();
+    one.provision(DOMAIN).send().await.done(201);
+    world.projection.stopped(Some(StoppedBy::LogCorrupt));
+    until(async || matches!(one.health.check("projection").status(), Status::NeedsPerson(_))).await;
+    let before = world.head().await;
+    let begins = world.instance();
+    for instance in [&one, &begins] {
+        instance.change_plan(DOMAIN, 3).send().await.refused(503, "log_corrupt");
+    }
+    // One that says nothing any more has not taken it back.
+    world.projection.refuses(Some(Code::CatchingUp));
+    let asked = world.projection.asked();
+    world.projection.was_asked(asked + 2).await;
+    one.change_plan(DOMAIN, 3).send().await.refused(503, "log_corrupt");
+    assert_eq!(world.head().await, before);
+
+    world.projection.refuses(None);
+    world.projection.stopped(None);
+    for instance in [&one, &begins] {
+        until(async || instance.health.check("projection").status() == Status::Green).await;
+        instance.provision("acme.test").send().await;
+        assert_eq!(instance.health.check("log").status(), Status::Green, "it was another's to say");
+    }
+    one.change_plan(DOMAIN, 3).send().await.done(200);
+}
+
+/// What only waits for rows or keys to be mended is stored, and takes a password away.
+#[tokio::test]
+async fn changes_are_stored_while_the_projection_waits_to_be_mended() {
+    for by in [StoppedBy::Damaged, StoppedBy::KeysUnavailable, StoppedBy::Other] {
+        let world = World::new().await;
+        world.projection.says(1, LOG);
+        world.projection.stopped(Some(by));
+        let one = world.instance();
+        let stored = one.provision(DOMAIN).header("prefer", "wait=0").send().await.done(202);
+        assert_eq!(stored.json["effective"], false);
+        let status = one.health.check("projection").status();
+        assert!(matches!(&status, Status::Yellow(why) if why.contains("stopped")), "{status:?}");
+        world.projection.says(2, LOG);
+        world.projection.stopped(None);
+        until(async || one.health.check("projection").status() == Status::Green).await;
+    }
+}
+
+/// Of several, one that stopped for a reason of its own is not the others' voice.
+#[tokio::test]
+async fn a_projection_that_stopped_alone_stops_nobody() {
+    let world = World::new().await;
+    let stopped = StubProjection::start(Arc::clone(&world.log)).await;
+    stopped.says(1, LOG);
+    stopped.stopped(Some(StoppedBy::LogCorrupt));
+    let store = Arc::clone(&world.log) as Arc<dyn LogStore>;
+    let one = world.instance_woken(store, &[stopped.url(), world.projection.url()], None);
+    one.provision(DOMAIN).send().await.done(201);
+    one.change_plan(DOMAIN, 3).send().await.done(200);
+    assert_eq!(one.health.check("projection").status(), Status::Green);
 }
 
 #[tokio::test]

@@ -26,8 +26,8 @@ async fn loading() -> Loading {
     writer.add("bob@acme.example").send().await.done(201);
     let (store, health) = (Arc::new(Hooked::new(Arc::clone(&world.log) as _)), Health::new());
     let log = Arc::new(EventLog::new(Arc::clone(&store) as Arc<dyn LogStore>, LOG));
-    let guard = LogGuard::new(health.check("log"));
-    let services = Services::new(log, world.vault(), guard, health.check("keys"));
+    let guard = LogGuard::new(health.check("log"), health.check("closed"));
+    let services = Services::new(log, world.vault(), guard, KeysAtHand::new(world.vault(), health.check("keys")));
     Loading { world, store, services, health }
 }
 

@@ -85,6 +85,16 @@ fn clients() -> Clients {
     Clients::fixed(file)
 }
 
+/// Waits for what a task in the background finds out.
+pub async fn until(mut there: impl AsyncFnMut() -> bool) {
+    let looking = async {
+        while !there().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, looking).await.expect("it does not come true");
+}
+
 pub fn service_of(domain: &str) -> ServiceId {
     ServiceId::of(&DomainName::parse(domain).unwrap())
 }
@@ -151,6 +161,7 @@ impl World {
         let log = EventLog::new(Arc::clone(&store) as Arc<dyn LogStore>, LOG).with_deadline(self.append_within);
         let parts = Parts {
             log: Arc::new(log),
+            closed: false,
             vault: self.vault(),
             policy: Policy::standard(),
             hasher: hasher(),

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use domain::Position;
 use event_log::{LogStore, MemoryStore, Scope};
 use futures::StreamExt;
-use postkey_http::{Code, PositionAnswer, Problem};
+use postkey_http::{Code, PositionAnswer, Problem, StoppedBy};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -29,6 +29,8 @@ struct Stub {
     at_once: Arc<AtomicBool>,
     /// What is answered instead of a position.
     refuses: watch::Sender<Option<Code>>,
+    /// Why it says that it has stopped.
+    stopped: watch::Sender<Option<StoppedBy>>,
 }
 
 /// Follows the log, unless told otherwise.
@@ -46,6 +48,7 @@ impl StubProjection {
             asked: watch::Sender::default(),
             at_once: Arc::default(),
             refuses: watch::Sender::default(),
+            stopped: watch::Sender::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -74,6 +77,11 @@ impl StubProjection {
         self.stub.refuses.send_replace(code);
     }
 
+    /// From now on it says that it has stopped where it is told to stand, or that it goes on.
+    pub fn stopped(&self, by: Option<StoppedBy>) {
+        self.stub.stopped.send_replace(by);
+    }
+
     /// How often it was asked.
     pub fn asked(&self) -> u64 {
         *self.stub.asked.borrow()
@@ -98,25 +106,27 @@ async fn position(
     let at_least = query.get("at_least").copied().unwrap_or(0);
     let held = query.get("wait").copied().filter(|_| !stub.at_once.load(Ordering::SeqCst));
     let wait = Duration::from_secs(held.unwrap_or(0));
-    let mut says = stub.says.subscribe();
+    let (mut says, mut stopped) = (stub.says.subscribe(), stub.stopped.subscribe());
     let reached = async {
         loop {
             let said = *says.borrow_and_update();
             let (position, _) = stub.now(said).await;
-            if position >= at_least {
+            if position >= at_least || stopped.borrow_and_update().is_some() {
                 return;
             }
             let mut news = stub.log.follow(Position::new(position));
             tokio::select! {
                 _ = news.next(), if said.is_none() => {}
                 _ = says.changed() => {}
+                _ = stopped.changed() => {}
             }
         }
     };
     let _ = tokio::time::timeout(wait, reached).await;
     let said = *stub.says.borrow();
     let (position, log) = stub.now(said).await;
-    Ok(Json(PositionAnswer { position, head: position, lag_seconds: 0.0, log: log.uuid() }))
+    let stopped = *stub.stopped.borrow();
+    Ok(Json(PositionAnswer { position, head: position, lag_seconds: 0.0, log: log.uuid(), stopped }))
 }
 
 impl Stub {

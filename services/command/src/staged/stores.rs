@@ -21,9 +21,15 @@ use super::LIMIT;
 pub struct MemoryKeys {
     keys: Mutex<HashMap<KeyId, WrappedKey>>,
     down: AtomicBool,
+    lost: AtomicBool,
 }
 
 impl MemoryKeys {
+    /// Whether its keys are lost, or restored again.
+    pub fn lose(&self, lost: bool) {
+        self.lost.store(lost, Ordering::SeqCst);
+    }
+
     pub fn switch(&self, on: bool) {
         self.down.store(!on, Ordering::SeqCst);
     }
@@ -51,7 +57,9 @@ impl KeyStore for MemoryKeys {
     async fn fetch(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
         self.up()?;
         let stored = self.keys.lock().unwrap();
-        let one = |id: &KeyId| (*id, stored.get(id).cloned().map_or(StoredKey::NeverSeen, StoredKey::Here));
+        let lost = self.lost.load(Ordering::SeqCst);
+        let there = |id: &KeyId| stored.get(id).filter(|_| !lost);
+        let one = |id: &KeyId| (*id, there(id).cloned().map_or(StoredKey::NeverSeen, StoredKey::Here));
         Ok(ids.iter().map(one).collect())
     }
 

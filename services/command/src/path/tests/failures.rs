@@ -9,7 +9,7 @@ use postkey_http::Status;
 use serde_json::json;
 
 use super::{DOMAIN, PASSWORD, two_instances};
-use crate::staged::{OTHER_LOG, World};
+use crate::staged::{OTHER_LOG, World, until};
 
 #[tokio::test]
 async fn an_append_without_an_answer_is_unavailable_and_made_once_by_asking_again() {
@@ -60,6 +60,68 @@ async fn keys_that_can_not_be_stored_leave_the_log_as_it_is() {
     assert_eq!((world.head().await, one.store.appends()), (before, 1));
     world.keys.switch(true);
     one.add("ann@acme.example").key("mine").send().await.done(201);
+}
+
+/// Keys are stored before the entry that uses them: one that is not there was lost.
+#[tokio::test]
+async fn lost_keys_are_said_to_be_lost_and_found_again_by_themselves() {
+    let (world, one, two) = two_instances().await;
+    let ann = one.add("ann@acme.example").send().await.done(201).user();
+    one.rename(DOMAIN, &ann, "Young").send().await.done(200);
+    let before = world.head().await;
+    world.keys.lose(true);
+    // To `one` the service is at hand, and `two` has to load it.
+    for instance in [&one, &two] {
+        instance.rename(DOMAIN, &ann, "Yilmaz").send().await.refused(503, "keys_unavailable");
+        let status = instance.health.check("keys").status();
+        assert!(matches!(&status, Status::NeedsPerson(why) if why.contains("restore the key store")), "{status:?}");
+        assert_eq!(instance.health.check("log").status(), Status::Green, "the log is as it was");
+    }
+    assert_eq!(world.head().await, before);
+    world.keys.lose(false);
+    for instance in [&one, &two] {
+        until(async || instance.health.check("keys").status() == Status::Green).await;
+    }
+    one.rename(DOMAIN, &ann, "Yilmaz").send().await.done(200);
+    two.rename(DOMAIN, &ann, "Young").send().await.done(200);
+}
+
+#[tokio::test]
+async fn keys_that_are_lost_while_nobody_changes_anything_show() {
+    let (world, one, _) = two_instances().await;
+    let ann = one.add("ann@acme.example").send().await.done(201).user();
+    one.rename(DOMAIN, &ann, "Young").send().await.done(200);
+    world.keys.lose(true);
+    until(async || matches!(one.health.check("keys").status(), Status::NeedsPerson(_))).await;
+    world.keys.lose(false);
+    until(async || one.health.check("keys").status() == Status::Green).await;
+}
+
+#[tokio::test]
+async fn a_write_that_failed_for_an_outage_is_over_with_it() {
+    let mut world = World::new().await;
+    world.append_within = Duration::from_millis(60);
+    let one = world.instance();
+    one.provision(DOMAIN).send().await.done(201);
+    one.change_plan(DOMAIN, 4).send().await.done(200);
+    one.store.switch(false);
+    let says = |word: &'static str| {
+        let writes = one.health.check("writes");
+        async move || matches!(writes.status(), Status::Red(why) | Status::Yellow(why) if why.contains(word))
+    };
+    one.change_plan(DOMAIN, 3).send().await.refused(503, "log_unavailable");
+    until(says("the log can't be reached")).await;
+    one.store.switch(true);
+    until(async || one.health.check("writes").status() == Status::Green).await;
+
+    // One that could be read all along can't be known to be well before it has taken a write.
+    let lossy = FaultyStore::new(Arc::clone(&world.log) as _).on_append(1, AppendFault::Hangs);
+    let one = world.instance_over(Arc::new(lossy));
+    one.change_plan(DOMAIN, 3).send().await.refused(503, "log_unavailable");
+    let writes = one.health.check("writes");
+    until(async || matches!(writes.status(), Status::Yellow(why) if why.contains("next change that is written"))).await;
+    one.change_plan(DOMAIN, 3).send().await.done(200);
+    assert_eq!(writes.status(), Status::Green);
 }
 
 #[tokio::test]

@@ -1,0 +1,86 @@
+//! Whether keys can be had, for the health checks. Keys that are lost are looked for again: once they are restored,
+//! nobody has to restart anything.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::KeyId;
+use keys::{KeyState, Vault, VaultError};
+use postkey_http::{Code, HealthCheck, Problem};
+
+/// How many lost keys are remembered. Where more are lost, whoever needs one of the others says so again.
+const MOST: usize = 1_000;
+
+/// What is known of the key store. Clones share it.
+#[derive(Clone)]
+pub struct KeysAtHand {
+    vault: Vault,
+    health: HealthCheck,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Keys that the log names, and that were not to be had.
+    lost: BTreeSet<KeyId>,
+    /// One that was there lately: where it is gone, others are.
+    witness: Option<KeyId>,
+}
+
+impl KeysAtHand {
+    /// Nothing is known yet.
+    pub fn new(vault: Vault, health: HealthCheck) -> Self {
+        Self { vault, health, known: Arc::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note that a key was there.
+    pub fn had(&self, key: KeyId) {
+        self.known().witness = Some(key);
+    }
+
+    /// What a caller is told where keys can't be had, and what the operator is.
+    pub fn problem(&self, error: &VaultError) -> Problem {
+        tracing::error!(%error, "keys are unavailable");
+        match error {
+            VaultError::Unavailable(_) => self.health.red(error.to_string()),
+            VaultError::Foreign(key) | VaultError::Lost(key) => {
+                let mut known = self.known();
+                if known.lost.len() < MOST {
+                    known.lost.insert(*key);
+                }
+                self.health.needs_person(error.to_string());
+            }
+        }
+        Problem::new(Code::KeysUnavailable)
+    }
+
+    /// Asks the store, while nobody else does.
+    pub async fn look(&self) {
+        let asked: Vec<_> = {
+            let known = self.known();
+            known.lost.iter().copied().chain(known.witness).collect()
+        };
+        let answer = match self.vault.check().await {
+            Ok(()) => self.vault.fetch(&asked).await,
+            Err(error) => Err(error.into()),
+        };
+        let keys = match answer {
+            Ok(keys) => keys,
+            Err(error @ VaultError::Unavailable(_)) => return self.health.red(error.to_string()),
+            Err(error) => return self.health.needs_person(error.to_string()),
+        };
+        let is_lost = |key: &KeyId| matches!(keys.get(*key), KeyState::NeverSeen);
+        let mut known = self.known();
+        let lost = asked.iter().copied().find(is_lost);
+        // What was lost while we asked was not asked for.
+        known.lost.retain(|key| is_lost(key) || !asked.contains(key));
+        match lost.or_else(|| known.lost.first().copied()) {
+            Some(key) => self.health.needs_person(VaultError::Lost(key).to_string()),
+            None => self.health.green(),
+        }
+    }
+}
