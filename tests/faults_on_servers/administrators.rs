@@ -10,7 +10,7 @@ use stage::{Folder, PASSWORD, Scene, Separate, run, until};
 
 use crate::weather::Weather;
 
-async fn administrator(url: &str) -> jetstream::Context {
+pub async fn administrator(url: &str) -> jetstream::Context {
     let server: async_nats::ServerAddr = url.parse().unwrap();
     let (user, password) = (server.username().unwrap().to_owned(), server.password().unwrap().to_owned());
     let options = async_nats::ConnectOptions::with_user_and_password(user, password);

@@ -9,4 +9,5 @@ mod in_between;
 mod postgres;
 mod services;
 mod start;
+mod stopped;
 mod weather;

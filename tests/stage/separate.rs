@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use reqwest::Method;
+use serde_json::Value;
 use servers::{Nats, NatsCluster, Postgres};
 
 use crate::api::Api;
@@ -214,6 +215,23 @@ impl Separate {
         &self.stores.read_model[1]
     }
 
+    /// A call of `postkey postgres setup` on the read model, as its owner.
+    pub fn postgres_setup(&self) -> Command {
+        let mut command = postkey(["postgres", "setup"]);
+        command.args(&self.stores.read_model);
+        command
+    }
+
+    /// The name of the read model's database.
+    pub fn read_model_database(&self) -> &str {
+        self.read_model().rsplit_once('/').unwrap().1
+    }
+
+    /// The name of the key store's database.
+    pub fn keys_database(&self) -> &str {
+        self.stores.keys[1].rsplit_once('/').unwrap().1
+    }
+
     /// A call of `postkey rebuild` on the same stores.
     pub fn rebuild(&self) -> Command {
         let mut command = postkey(["rebuild"]);
@@ -292,6 +310,15 @@ impl Several {
         for seat in self.seats() {
             seat.api().is_well().await;
         }
+    }
+
+    /// How far each projection says that it is.
+    pub async fn positions(&self) -> Vec<Value> {
+        let mut positions = Vec::new();
+        for projection in self.asked(&self.projections, "service") {
+            positions.push(projection.get("/v1/position").await.is(200));
+        }
+        positions
     }
 
     /// The first of each, as one stack without processes of its own.

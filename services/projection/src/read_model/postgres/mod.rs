@@ -257,7 +257,11 @@ impl Generations for PostgresReadModel {
             // The right to make a row is asked for only where one is missing.
             for (missing, made) in [
                 ("SELECT NOT EXISTS (SELECT FROM leader)", "INSERT INTO leader DEFAULT VALUES ON CONFLICT DO NOTHING"),
-                ("SELECT NOT EXISTS (SELECT FROM generation)", "INSERT INTO generation (generation) VALUES (1)"),
+                // None of those that there were: whoever looked them up sees that these are others.
+                (
+                    "SELECT NOT EXISTS (SELECT FROM generation)",
+                    "INSERT INTO generation (generation) VALUES (extract(epoch FROM clock_timestamp())::bigint)",
+                ),
                 (
                     "SELECT NOT EXISTS (SELECT FROM generation WHERE live)",
                     "UPDATE generation SET live = true WHERE generation = \

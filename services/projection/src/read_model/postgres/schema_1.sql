@@ -26,7 +26,11 @@ CREATE TABLE IF NOT EXISTS generation (
     -- Written with every batch: room on the page, so that no index is written with it.
 ) WITH (fillfactor = 10);
 CREATE UNIQUE INDEX IF NOT EXISTS one_live_generation ON generation (live) WHERE live;
-INSERT INTO generation (generation, live) SELECT 1, true WHERE NOT EXISTS (SELECT FROM generation);
+-- Where there were some before, it is none of those: whoever looked them up sees that these are others.
+INSERT INTO generation (generation, live)
+SELECT CASE WHEN to_regclass('public.postkey_schema') IS NULL THEN 1 ELSE extract(epoch FROM clock_timestamp())::bigint END,
+    true
+WHERE NOT EXISTS (SELECT FROM generation);
 
 -- Which projection leads: one row. `expires` is by this database's clock. `holder` is unique so that it counts as a key of
 -- the row: a batch that holds `FOR KEY SHARE` then keeps others from taking the lead, and not its holder from claiming it

@@ -1,0 +1,157 @@
+//! What stops a projection for good: all services say so, and doing what they say helps.
+
+use serde_json::json;
+use servers::{Nats, Postgres};
+use stage::{Folder, MIB, PASSWORD, Scene, Separate, Several, new_user, run, until};
+
+/// Two projections and one command service, with Acme and Ann.
+async fn scene() -> (Separate, Several, Scene) {
+    let (folder, nats) = (Folder::new(), Nats::shared());
+    let separate = Separate::at(&folder, &nats.account(), &nats.monitor_url(), Postgres::shared()).await;
+    let services = separate.several(1, 2).await;
+    let scene = Scene::on(services.stack(), folder).await;
+    (separate, services, scene)
+}
+
+/// Waits until both projections say that they have stopped by this, or that they go on.
+async fn until_stopped(services: &Several, by: Option<&str>) {
+    until("both projections say the same", async || {
+        services.positions().await.iter().all(|position| position["stopped"] == json!(by)).then_some(())
+    })
+    .await;
+}
+
+/// Waits until a check of a service says this, in this colour.
+async fn until_says(service: &stage::Api, check: &str, colour: &str, words: &str) {
+    until(&format!("{check} is {colour} and says {words:?}"), async || {
+        let health = service.get("/healthz").await.body;
+        let mut checks = health["checks"].as_array()?.iter().filter(|one| one["name"] == check);
+        let one = checks.next()?;
+        let reason = one["reason"].as_str().unwrap_or_default();
+        (one["status"] == colour && reason.contains(words)).then_some(())
+    })
+    .await;
+}
+
+/// Whoever may publish to the stream has put something in it. No projection gets past it, and no change that is made
+/// after it would ever be in force.
+#[tokio::test]
+async fn an_entry_that_is_not_ours_stops_the_projections_and_the_command_service_appends_nothing_after_it() {
+    let (folder, nats) = (Folder::new(), Nats::shared());
+    let account = nats.account();
+    let separate = Separate::at(&folder, &account, &nats.monitor_url(), Postgres::shared()).await;
+    let services = separate.several(1, 2).await;
+    let scene = Scene::on(services.stack(), folder).await;
+    let other = scene.provisioned("other.example", "acme", 10, 100 * MIB).await;
+    let head = scene.stack.head().await;
+    let stranger = crate::administrators::administrator(&account).await;
+    let last_byte = u8::from_str_radix(&other[34..], 16).unwrap();
+    let subject = format!("postkey.p{:02}.{other}", last_byte & 63);
+    stranger.publish(subject, "a greeting".into()).await.unwrap().await.unwrap();
+
+    until_stopped(&services, Some("log_corrupt")).await;
+    for position in services.positions().await {
+        assert_eq!((&position["position"], &position["head"]), (&json!(head), &json!(head + 1)), "{position}");
+    }
+    for projection in &services.projections {
+        until_says(&stage::Api::new(&projection.url), "projector", "red", &format!("position {}", head + 1)).await;
+    }
+    let command = scene.stack.command();
+    until_says(command, "projection", "red", &format!("stopped at position {head}")).await;
+    assert_eq!(command.get("/healthz").await.status, 503, "a person has to look");
+    // Also where the service's own history is whole.
+    scene.operator().patch(&scene.ann(), &json!({"first_name": "Annie"})).await.problem(503, "log_corrupt");
+    assert_eq!(scene.stack.head().await, head + 1);
+    scene.ann_signs_in(PASSWORD).await.is(200);
+}
+
+/// The row of the lead, and each of the tables: what the message says is done, beside the running services.
+#[tokio::test]
+async fn doing_what_the_message_says_mends_a_damaged_read_model_beside_the_running_services() {
+    for (damage, advice) in [
+        ("DELETE FROM leader", "postkey rebuild"),
+        ("DROP TABLE leader", "postkey postgres setup"),
+        ("DROP TABLE service", "postkey postgres setup"),
+        ("DROP TABLE mailbox_user", "postkey postgres setup"),
+        ("DROP TABLE generation", "postkey postgres setup"),
+    ] {
+        let (separate, services, scene) = scene().await;
+        Postgres::shared().psql(separate.read_model_database(), damage);
+        let edit = json!({"first_name": "Annie"});
+        let stored = scene.operator().with("prefer", "wait=0").patch(&scene.ann(), &edit).await;
+        assert_eq!(stored.status, 202, "{damage}: {stored:?}");
+        until_stopped(&services, Some("damaged")).await;
+        for projection in &services.projections {
+            until_says(&stage::Api::new(&projection.url), "projector", "red", advice).await;
+        }
+        until_says(scene.stack.command(), "projection", "yellow", "damaged").await;
+        // Nobody is told that a password is wrong by rows that are not there.
+        let login = scene.ann_signs_in(PASSWORD).await;
+        assert!(matches!(login.status, 200 | 503), "{damage}: {login:?}");
+        if advice == "postkey rebuild" {
+            run(separate.rebuild()).await.worked();
+        } else {
+            let refused = run(separate.rebuild()).await.failed_in_one_line();
+            let table = damage.rsplit_once(' ').unwrap().1;
+            assert!(refused.contains(&format!("\"{table}\"")) && refused.contains(advice), "{refused}");
+            run(separate.postgres_setup()).await.worked();
+        }
+        services.ready().await;
+        until_stopped(&services, None).await;
+        until_says(scene.stack.command(), "projection", "green", "").await;
+        scene.stack.caught_up().await;
+        scene.ann_signs_in(PASSWORD).await.is(200);
+        assert_eq!(scene.ann_now().await["first_name"], "Annie");
+        scene.operator().patch(&scene.ann(), &json!({"first_name": "Ann"})).await.receipt(200, &["UserEdited"]);
+        run(separate.rebuild()).await.worked();
+        services.ready().await;
+    }
+}
+
+/// A key store that was restored from a backup older than the log.
+#[tokio::test]
+async fn lost_keys_are_said_to_be_lost_by_all_and_nobody_restarts_anything_once_they_are_back() {
+    let (separate, mut services, scene) = scene().await;
+    let keys = |sql: &str| Postgres::shared().psql(separate.keys_database(), sql);
+    let operator = scene.operator().with("prefer", "wait=0");
+    for seat in &mut services.projections {
+        seat.process.kill();
+    }
+    keys("CREATE TABLE backup AS SELECT id FROM key");
+    let bob = operator.post(&scene.users(), &new_user("bob@acme.example")).await;
+    assert_eq!(bob.status, 202, "{bob:?}");
+    let bob = scene.user(bob.body["user"].as_str().unwrap());
+    keys("CREATE TABLE lost AS SELECT * FROM key WHERE id NOT IN (SELECT id FROM backup)");
+    // So that the keys of the last entry, which every start looks for, are there.
+    let plan = json!({"mailboxes": 11, "pool_bytes": 100 * MIB});
+    let planned = operator.put(&format!("/v1/services/{}/plan", scene.service), &plan).await;
+    assert_eq!(planned.status, 202, "{planned:?}");
+    keys("DELETE FROM key WHERE id IN (SELECT id FROM lost)");
+    for number in [0, 1] {
+        services.projection_again(number).await;
+    }
+
+    until_stopped(&services, Some("keys_unavailable")).await;
+    for projection in &services.projections {
+        until_says(&stage::Api::new(&projection.url), "keys", "red", "restore the key store").await;
+        assert_eq!(projection.health().await.status, 503, "a person has to look");
+    }
+    let command = scene.stack.command();
+    until_says(command, "projection", "yellow", "lacks keys").await;
+    operator.patch(&bob, &json!({"first_name": "Bob"})).await.problem(503, "keys_unavailable");
+    until_says(command, "keys", "red", "restore the key store").await;
+    until_says(command, "log", "green", "").await;
+    let refused = run(separate.rebuild()).await.failed_in_one_line();
+    assert!(refused.contains("restore the key store"), "{refused}");
+    scene.ann_signs_in(PASSWORD).await.problem(503, "keys_unavailable");
+
+    keys("INSERT INTO key SELECT * FROM lost");
+    services.ready().await;
+    until_stopped(&services, None).await;
+    until_says(command, "keys", "green", "").await;
+    until_says(command, "projection", "green", "").await;
+    operator.with("prefer", "wait=30").patch(&bob, &json!({"first_name": "Bob"})).await.receipt(200, &["UserEdited"]);
+    for user in ["ann", "bob"] {
+        scene.stack.login(&format!("{user}@acme.example"), PASSWORD).await.is(200);
+    }
+}
