@@ -3,6 +3,7 @@
 mod jets;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::Position;
 use futures::{StreamExt, TryStreamExt};
@@ -288,6 +289,44 @@ async fn a_consumer_that_somebody_deletes_is_done_without_until_it_is_back() {
         append(&(Arc::clone(&writer) as _), &entry(1, "e"), last).await
     });
     assert_eq!(heard.0[0].position, appended);
+}
+
+/// It takes pulls and says that it is there, and would bring nothing for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_somebody_pauses_is_done_without_until_it_is_let_go_on() {
+    let url = Nats::shared().account();
+    let administrator = Administrator::connect(&url).await;
+    let writer = made(&config(&url), 1).await;
+    writer.make_consumers(&["projection-1".to_owned()]).await.expect("made");
+    let mut reader = config(&url);
+    reader.consumer = Some("projection-1".to_owned());
+    let store = Arc::new(JetStreamStore::open(&reader).await.expect("a log"));
+    let log = log_over(&store);
+    let append_one = async |text: &str, last| append(&(Arc::clone(&writer) as _), &entry(1, text), last).await;
+    let pause = async |until: &str| {
+        let answer = administrator.api("CONSUMER.PAUSE.POSTKEY.projection-1", &json!({"pause_until": until})).await;
+        assert!(answer["error"].is_null(), "{answer}");
+    };
+    let mut last = append_one("a", Position::START).await;
+    let mut entries = log.follow(Position::START);
+    assert_eq!(entries.next().await.expect("an entry").expect("an entry").position, last);
+    pause("2999-01-01T00:00:00Z").await;
+    for text in ["b", "c"] {
+        last = append_one(text, last).await;
+        let next = tokio::time::timeout(Duration::from_secs(10), entries.next()).await.expect("it is not silent");
+        assert_eq!(next.expect("no end").expect("no doubt").position, last);
+        let alarm = store.alarms().borrow().consumer.clone().expect("an alarm");
+        assert!(alarm.contains("projection-1 was paused"), "{alarm}");
+    }
+    // One that is paused before it is begun.
+    assert_eq!(followed(&log, Position::START, 3).await.0.len(), 3);
+
+    pause("2000-01-01T00:00:00Z").await;
+    let (next, appended) = tokio::join!(entries.next(), async {
+        within(30, async || store.alarms().borrow().consumer.is_none().then_some(())).await;
+        append_one("d", last).await
+    });
+    assert_eq!(next.expect("no end").expect("no doubt").position, appended);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use async_stream::try_stream;
 use domain::Position;
 use futures::future::{Either, select};
 use futures::{Stream, StreamExt};
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
@@ -112,6 +113,18 @@ async fn reset(connection: &Connection, name: &str, from: u64) -> Result<(), Api
     answer.map(|_| ())
 }
 
+/// Whether an administrator has paused a consumer (`CONSUMER.PAUSE`): it takes pulls and says that it is there, and brings
+/// nothing. Where that can't be told, it is not.
+pub(super) async fn is_paused(connection: &Connection, name: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Info {
+        #[serde(default)]
+        paused: bool,
+    }
+    let info = connection.api::<Info>(&format!("CONSUMER.INFO.{STREAM}.{name}"), &json!({})).await;
+    info.is_ok_and(|info| info.paused)
+}
+
 /// The settings of a consumer that entries are pulled from: one at a time, acknowledged by nobody, for the position that
 /// is applied is kept where it is applied.
 fn consumer(name: &str) -> serde_json::Value {
@@ -134,7 +147,8 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The entries after a position, from a consumer that was begun there. Ends with the first doubt.
+/// The entries after a position, from a consumer that was begun there. Ends with the first doubt; and without one where
+/// the consumer was paused.
 pub(super) fn pull(
     store: &JetStreamStore,
     consumer: Consumer,
@@ -154,6 +168,7 @@ pub(super) fn pull(
                     last = stored.position;
                     yield stored;
                 }
+                Pulled::Quiet if pulling.is_paused().await => return,
                 Pulled::Quiet if owed > last => {
                     Err(ReadError::Unavailable(format!(
                         "the log ends at position {owed}, but the consumer has stalled at {last}; it is begun anew"
@@ -190,7 +205,7 @@ enum Pulled {
 struct Pulling<'c> {
     connection: &'c Connection,
     /// Kept for as long as it is pulled from.
-    _consumer: Consumer,
+    consumer: Consumer,
     next: String,
     inbox: String,
     messages: Subscriber,
@@ -208,7 +223,12 @@ impl<'c> Pulling<'c> {
         let messages = connection.subscribe(inbox.clone()).await.map_err(ApiFault::unavailable)?;
         let next = connection.subject(&format!("CONSUMER.MSG.NEXT.{STREAM}.{}", consumer.name));
         let now = Instant::now();
-        Ok(Self { connection, _consumer: consumer, next, inbox, messages, outstanding: 0, heard: now, answered: now })
+        Ok(Self { connection, consumer, next, inbox, messages, outstanding: 0, heard: now, answered: now })
+    }
+
+    /// One that is ours alone is paused by nobody.
+    async fn is_paused(&self) -> bool {
+        self.consumer.own.is_none() && is_paused(self.connection, &self.consumer.name).await
     }
 
     async fn ask(&mut self) -> Result<(), ReadError> {

@@ -392,7 +392,7 @@ impl LogStore for JetStreamStore {
         try_stream! {
             let mut last = after;
             loop {
-                match follow::begin(&self.connection, self.consumer.as_deref(), last).await {
+                let without = match follow::begin(&self.connection, self.consumer.as_deref(), last).await {
                     Ok(consumer) => {
                         self.note_consumer(None);
                         let mut entries = std::pin::pin!(follow::pull(self, consumer, last));
@@ -401,26 +401,30 @@ impl LogStore for JetStreamStore {
                             last = stored.position;
                             yield stored;
                         }
+                        "was paused by an administrator, and the log is polled instead: `nats consumer resume` lets it go on"
                     }
-                    // The log can be read all the same, a little later.
                     Err(fault) if self.consumer.is_some() && follow::is_no_consumer(&fault) => {
-                        let name = self.consumer.as_deref().unwrap_or_default();
-                        self.note_consumer(Some(format!(
-                            "the consumer {name} is missing, and the log is polled instead: `postkey nats setup` makes it"
-                        )));
-                        let begun = Instant::now();
-                        while begun.elapsed() < POLLED_FOR {
-                            let to = self.end_beyond(last).await?;
-                            let mut entries = std::pin::pin!(read::up_to(&self.connection, Scope::All, last, to));
-                            while let Some(entry) = entries.next().await {
-                                let stored = entry?;
-                                last = stored.position;
-                                yield stored;
-                            }
-                            sleep(POLL).await;
-                        }
+                        "is missing, and the log is polled instead: `postkey nats setup` makes it"
                     }
                     Err(fault) => Err(fault.unavailable())?,
+                };
+                // The log can be read all the same, a little later.
+                let name = self.consumer.as_deref().unwrap_or_default();
+                self.note_consumer(Some(format!("the consumer {name} {without}")));
+                let mut polls = true;
+                while polls {
+                    let begun = Instant::now();
+                    while begun.elapsed() < POLLED_FOR {
+                        let to = self.end_beyond(last).await?;
+                        let mut entries = std::pin::pin!(read::up_to(&self.connection, Scope::All, last, to));
+                        while let Some(entry) = entries.next().await {
+                            let stored = entry?;
+                            last = stored.position;
+                            yield stored;
+                        }
+                        sleep(POLL).await;
+                    }
+                    polls = follow::is_paused(&self.connection, name).await;
                 }
             }
         }
