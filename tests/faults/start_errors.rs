@@ -123,7 +123,7 @@ async fn a_port_in_use_is_said_with_its_address() {
     command.args(["--projection-listen", "127.0.0.1:0"]);
     let line = run(command).await.failed_in_one_line();
     let (_, port) = taken.split_once(':').unwrap();
-    assert!(line.contains(port) && line.contains("in use"), "{line}");
+    assert!(line.contains(port) && line.contains("in use") && line.contains("--command-listen"), "{line}");
 }
 
 #[tokio::test]

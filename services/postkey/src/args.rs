@@ -57,7 +57,7 @@ pub enum Subcommand {
     Init(InitArgs),
     /// Make or revoke the bearer tokens of clients
     Token(TokenArgs),
-    /// Make the read model anew from the log, while no projection service runs
+    /// Make the read model anew from the log, on PostgreSQL also beside running services
     Rebuild(RebuildArgs),
     /// Move the log to another store: closes it where it is, and opens it where it goes, once both are the same
     Copy(CopyArgs),

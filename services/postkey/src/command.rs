@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use credential::Policy;
-use postkey_http::{Code, Health, PositionClient, listen};
+use postkey_http::{Code, Health, PositionClient};
 use tokio::net::TcpListener;
 
 use crate::args::CommandArgs;
 use crate::failure::Failure;
 use crate::folder::read_token;
 use crate::locks;
-use crate::services::{Edge, open_clients, start_hasher, stop_on_signal};
+use crate::services::{Edge, listen_at, open_clients, start_hasher, stop_on_signal};
 use crate::stores::Stores;
 use crate::waiting::opened;
 
@@ -22,7 +22,7 @@ pub async fn command(args: CommandArgs) -> Result<(), Failure> {
     let health = Health::new();
     let clients = open_clients(&args.files.clients_file, &health, &stop)?;
     let hasher = start_hasher()?;
-    let listener = listen(args.listen, args.insecure.insecure_listen).await?.into_std()?;
+    let listener = listen_at("--listen", args.listen, args.insecure.insecure_listen).await?.into_std()?;
     let stores =
         opened(&listener, Code::LogUnavailable, &stop, || Stores::open_to_write(&args.log, &args.keys, None)).await?;
     let Some(stores) = stores else { return Ok(()) };

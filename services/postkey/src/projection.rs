@@ -1,13 +1,13 @@
 //! `postkey projection`: the projection service as a process of its own.
 
-use postkey_http::{Code, Health, listen};
+use postkey_http::{Code, Health};
 use tokio::net::TcpListener;
 
 use crate::args::ProjectionArgs;
 use crate::command::check_there;
 use crate::failure::Failure;
 use crate::locks;
-use crate::services::{Edge, open_clients, start_hasher, stop_on_signal};
+use crate::services::{Edge, listen_at, open_clients, start_hasher, stop_on_signal};
 use crate::stores::{Lack, ReadModelHandle, StoreUrl, Stores, Waiting};
 use crate::waiting::opened;
 
@@ -23,7 +23,7 @@ pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
     let health = Health::new();
     let clients = open_clients(&args.files.clients_file, &health, &stop)?;
     let hasher = start_hasher()?;
-    let listener = listen(args.listen, args.insecure.insecure_listen).await?.into_std()?;
+    let listener = listen_at("--listen", args.listen, args.insecure.insecure_listen).await?.into_std()?;
     let Some((model, stores)) = opened(&listener, Code::CatchingUp, &stop, || open(&args, &read_model)).await? else {
         return Ok(());
     };

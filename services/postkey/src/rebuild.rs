@@ -1,4 +1,4 @@
-//! `postkey rebuild`: the read model anew from the log, while no projection service runs.
+//! `postkey rebuild`: the read model anew from the log; on PostgreSQL also beside running services.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +27,8 @@ Examples:
     --keyring-file FILE
 
 Fills a fresh set of rows from the log, compares it with the old one where both stand at the same position, and swaps.
-Until the swap the old rows are untouched. Rows that differed are named by id: somebody changed them behind our back.")]
+Until the swap the old rows are untouched. Rows that differed are named by id: somebody changed them behind our back.
+On PostgreSQL it works beside running services, which go on by the new rows; a SQLite file must not be in use.")]
 pub struct RebuildArgs {
     /// The data folder of `postkey up`, where the stores are not named one by one
     #[arg(long, env = "POSTKEY_DATA", value_name = "DIR", default_value = "./postkey-data")]

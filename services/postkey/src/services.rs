@@ -1,12 +1,14 @@
 //! The services put together from what was opened, the same for `up` and for services of their own.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use credential::{Hasher, HasherConfig, Policy};
 use domain::Position;
-use postkey_http::{Clients, Health, PositionClient};
+use postkey_http::{Clients, Health, PositionClient, listen};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -102,6 +104,11 @@ impl Stores {
         }));
         Some(woken)
     }
+}
+
+/// Listens where an option says; a failure names the option.
+pub async fn listen_at(option: &str, address: SocketAddr, insecure: bool) -> Result<TcpListener, Failure> {
+    listen(address, insecure).await.map_err(|error| Failure::failed(format!("{option}: {error}")))
 }
 
 /// Starts the threads that hash, one a core.

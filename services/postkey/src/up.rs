@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use credential::Policy;
-use postkey_http::{Health, PositionClient, Role, listen};
+use postkey_http::{Health, PositionClient, Role};
 use serde_json::json;
 
 use crate::args::{KeyArgs, LogArgs, UpArgs};
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::folder::{Folder, read_token, replace};
 use crate::journal::print;
 use crate::locks;
-use crate::services::{Edge, open_clients, start_hasher, stop_on_signal};
+use crate::services::{Edge, listen_at, open_clients, start_hasher, stop_on_signal};
 use crate::stores::{Lack, ReadModelHandle, Stores};
 
 pub async fn up(args: UpArgs) -> Result<(), Failure> {
@@ -30,8 +30,8 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
     let hasher = start_hasher()?;
 
     let insecure = args.insecure.insecure_listen;
-    let command_listener = listen(args.command_listen, insecure).await?;
-    let projection_listener = listen(args.projection_listen, insecure).await?;
+    let command_listener = listen_at("--command-listen", args.command_listen, insecure).await?;
+    let projection_listener = listen_at("--projection-listen", args.projection_listen, insecure).await?;
     let url = |address| format!("http://{address}");
     let (command_url, projection_url) = (url(command_listener.local_addr()?), url(projection_listener.local_addr()?));
 

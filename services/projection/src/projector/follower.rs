@@ -76,6 +76,8 @@ impl Follower {
     }
 
     async fn go_on(&self, checks: &Checks) {
+        // None is known to be lost.
+        checks.keys.green();
         let mut pause = FIRST_PAUSE;
         loop {
             let before = self.progress.borrow().position;
