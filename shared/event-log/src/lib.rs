@@ -29,9 +29,7 @@ pub use corrupt::Corrupt;
 pub use event_log::{AppendError, EventLog};
 #[cfg(feature = "contract")]
 pub use faulty::{AppendFault, FaultyStore, ReadFault};
-pub use jetstream::{
-    Alarms, Cluster, JetStreamError, JetStreamStore, NatsConfig, STREAM, StreamReport, Wakes, is_recent,
-};
+pub use jetstream::{Alarms, JetStreamError, JetStreamStore, NatsConfig, STREAM, StreamReport, Wakes, is_recent};
 #[cfg(feature = "contract")]
 pub use memory::MemoryStore;
 pub use sqlite::{OpenError, SqliteStore};

@@ -10,11 +10,15 @@ use futures::{StreamExt, TryStreamExt};
 use jets::{Administrator, LOG, NOTICED, OTHER, by_hand, config, followed, log_over, made, next, position, within};
 use postkey_event_log::contract::{all, append, entry};
 use postkey_event_log::{
-    AppendError, Corrupt, EventLog, JetStreamError, JetStreamStore, LogStore, ReadError, Scope, is_recent,
+    AppendError, CopyEnd, CopyId, Corrupt, EventLog, JetStreamError, JetStreamStore, LogStore, ReadError, Scope,
+    is_recent,
 };
 use serde_json::{Value, json};
 use servers::Nats;
 use tokio::time::Instant;
+use uuid::Uuid;
+
+const COPY: CopyId = CopyId::new(Uuid::from_u128(0xc0));
 
 async fn refused(urls: &str) -> JetStreamError {
     JetStreamStore::open(&config(urls)).await.err().expect("it is refused")
@@ -204,15 +208,15 @@ async fn a_hand_made_stream_is_opened_and_what_it_lacks_is_an_alarm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sealed_log_takes_nothing_more_and_says_so() {
+async fn a_closed_log_takes_nothing_more_and_says_so() {
     let url = Nats::shared().account();
     let store = made(&config(&url), 1).await;
     let log = log_over(&store);
     let last = log.append(&entry(1, "a"), Position::START).await.expect("open");
-    assert!(!store.is_sealed());
-    assert_eq!(store.seal().await, Ok(last));
-    assert_eq!(store.seal().await, Ok(last), "sealing twice");
-    assert!(store.is_sealed());
+    assert!(!store.standing().await.expect("asked").closed);
+    assert_eq!(store.close_for(COPY).await, Ok(last));
+    assert_eq!(store.close_for(COPY).await, Ok(last), "closing twice");
+    assert!(store.standing().await.expect("asked").closed);
     assert_eq!(log.append(&entry(1, "b"), last).await, Err(AppendError::Closed));
     assert_eq!(log.append(&entry(2, "b"), Position::START).await, Err(AppendError::Closed));
     assert_eq!(log.read(Scope::All, Position::START).count().await, 1);

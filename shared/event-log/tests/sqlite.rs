@@ -1,4 +1,4 @@
-//! What only a file can do: being made, reopened, shared, damaged, sealed and closed.
+//! What only a file can do: being made, reopened, shared, damaged and closed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,8 +10,8 @@ use futures::future::join_all;
 use futures::{StreamExt, TryStreamExt};
 use postkey_event_log::contract::{all, append, entry, service, take};
 use postkey_event_log::{
-    AppendError, AppendFault, Appended, Corrupt, EventLog, FaultyStore, LogStore, OpenError, ReadError, Scope,
-    SqliteStore,
+    AppendError, AppendFault, Appended, CopyEnd, CopyId, Corrupt, EventLog, FaultyStore, LogStore, OpenError,
+    ReadError, Scope, SqliteStore,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -20,6 +20,7 @@ use uuid::Uuid;
 use wire::LogId;
 
 const LOG: LogId = LogId::new(Uuid::from_u128(1));
+const COPY: CopyId = CopyId::new(Uuid::from_u128(0xc0));
 
 fn folder() -> (TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -295,42 +296,40 @@ async fn the_schema_itself_holds_off_a_slip_of_the_hand() {
 }
 
 #[tokio::test]
-async fn a_sealed_log_takes_no_appends_from_anybody() {
+async fn a_closed_log_takes_no_appends_from_anybody() {
     let (_folder, file) = folder();
     let here = create(&file).await;
     let there = open(&file).await;
     fill(&here, 0..5).await;
-    assert_eq!(there.seal().await, Ok(position(5)));
-    assert_eq!(there.seal().await, Ok(position(5)));
+    assert_eq!(there.close_for(COPY).await, Ok(position(5)));
+    assert_eq!(there.close_for(COPY).await, Ok(position(5)));
     for store in [&here, &there, &open(&file).await] {
         assert_eq!(store.try_append(&entry(1, "no"), position(2)).await, Appended::Closed);
         assert_eq!(store.head(Scope::All).await.expect("sound").position, position(5));
     }
-    let reader = SqliteStore::open_read_only(&file).await.expect("the log");
-    assert!(matches!(reader.seal().await, Err(ReadError::Unavailable(_))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_append_is_before_the_seal_or_refused() {
+async fn an_append_is_before_the_close_or_refused() {
     let (_folder, file) = folder();
     let store = create(&file).await;
     let writers = join_all((0..200).map(|number| {
         let store = Arc::clone(&store);
         tokio::spawn(async move { store.try_append(&entry(number, "x"), Position::START).await })
     }));
-    let (answers, sealed) = futures::join!(writers, store.seal());
-    let sealed = sealed.expect("sealed");
+    let (answers, closed) = futures::join!(writers, store.close_for(COPY));
+    let closed = closed.expect("closed");
     let mut accepted = 0;
     for answer in answers {
         match answer.expect("no panic") {
             Appended::At(position) => {
-                assert!(position <= sealed);
+                assert!(position <= closed);
                 accepted += 1;
             }
             other => assert_eq!(other, Appended::Closed),
         }
     }
-    assert_eq!(position(accepted), sealed);
+    assert_eq!(position(accepted), closed);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ use wire::{Entry, LogId, Stored};
 
 pub use connection::NatsConfig;
 pub use faults::OpenError as JetStreamError;
-pub use stream::{Cluster, STREAM};
+pub use stream::STREAM;
 pub use wake::Wakes;
 
 use self::connection::{APPEND_WITHIN, Connection, MAKE_WITHIN};
@@ -216,21 +216,6 @@ impl JetStreamStore {
     /// Messages between services, to wake each other.
     pub fn wakes(&self) -> Wakes {
         Wakes::new(self.connection.clone())
-    }
-
-    /// Closes the log to appends, for ever and for every client, and answers where it ends. Takes an administrator's
-    /// credentials. Idempotent. There is no way back: go on in a copy of the log.
-    ///
-    /// # Errors
-    /// Where the servers refuse, or can't be asked; then it may be closed or not.
-    pub async fn seal(&self) -> Result<Position, JetStreamError> {
-        self.update(|config| drop(config.insert("sealed".to_owned(), true.into()))).await?;
-        self.report().await.map(|report| report.head).map_err(|error| JetStreamError::Refused(error.to_string()))
-    }
-
-    /// Whether it was closed to appends.
-    pub fn is_sealed(&self) -> bool {
-        self.settings().drift.iter().any(|drift| drift.starts_with("sealed"))
     }
 
     async fn update(

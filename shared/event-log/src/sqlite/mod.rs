@@ -25,7 +25,6 @@ use tokio::task::JoinHandle;
 use wire::{Entry, LogId, Stored};
 
 pub use errors::OpenError;
-use errors::read_error;
 use file::LogFile;
 use reader::Reader;
 use writer::{Append, QUEUE, Writer};
@@ -122,25 +121,6 @@ impl SqliteStore {
         self.log
     }
 
-    /// Closes the log to appends, for ever and for every process, and answers where it ends. Durable on return, and
-    /// idempotent. An append is either before it, at or below this position, or is refused as [`Appended::Closed`]:
-    /// both are decided inside the transaction that would write. There is no way back: go on in a copy of the log.
-    ///
-    /// [`ReadError::Unavailable`]: the log may be closed or not; seal it again.
-    pub async fn seal(&self) -> Result<Position, ReadError> {
-        if self.reads_only {
-            return Err(ReadError::Unavailable("the log was opened for reading only".to_owned()));
-        }
-        let opened = self.file.writer(self.file.writing(), self.log).await;
-        let mut connection = opened.map_err(|error| ReadError::Unavailable(error.to_string()))?;
-        let sealed = seal(&mut connection).await;
-        if let Err(error) = connection.close().await {
-            tracing::debug!(%error, "closing the connection that sealed the log");
-        }
-        sealed.map_err(|error| read_error(&error, Position::START))?;
-        Ok(self.reader.head(&Scope::All).await?.position)
-    }
-
     /// Stops in good order: finishes the appends that are queued, takes no more (they are [`Appended::Unknown`]), ends
     /// reads, and moves the write-ahead log into the file. Where this was the last process to have it open, the file
     /// alone is the log then. Calling it again is harmless.
@@ -228,10 +208,4 @@ impl LogStore for SqliteStore {
     async fn head(&self, scope: Scope) -> Result<Head, ReadError> {
         self.reader.head(&scope).await
     }
-}
-
-async fn seal(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::query("UPDATE log SET closed = 1").execute(&mut *transaction).await?;
-    transaction.commit().await
 }
