@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use wire::LogId;
 
 use crate::log_guard::LogGuard;
+use crate::waiters::Waiters;
 
 /// How long the projection is asked to hold its answer back until there is something new.
 const LONG_POLL: Duration = Duration::from_secs(20);
@@ -31,7 +32,6 @@ const SECOND_THOUGHT: Duration = Duration::from_secs(2);
 /// What is known of the projection.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
-    position: Position,
     /// Whether it has answered once, or has been waited for long enough.
     met: bool,
     /// Whether it is there, but it is not known yet that the log comes as far as what it has applied.
@@ -42,6 +42,7 @@ struct Known {
 #[derive(Clone)]
 pub struct Projection {
     known: watch::Receiver<Known>,
+    applied: Waiters,
     clock: Arc<dyn Clock>,
     health: HealthCheck,
 }
@@ -55,6 +56,7 @@ struct Follower {
     guard: LogGuard,
     health: HealthCheck,
     known: watch::Sender<Known>,
+    applied: Waiters,
 }
 
 impl Projection {
@@ -69,9 +71,15 @@ impl Projection {
         stop: CancellationToken,
     ) -> Self {
         let (sender, known) = watch::channel(Known::default());
-        let follower = Follower { client, woken, log, guard, health: health.clone(), known: sender };
-        tokio::spawn(async move { stop.run_until_cancelled(follower.run()).await });
-        Self { known, clock, health }
+        let applied = Waiters::default();
+        let follower =
+            Follower { client, woken, log, guard, health: health.clone(), known: sender, applied: applied.clone() };
+        let followed = applied.clone();
+        tokio::spawn(async move {
+            stop.run_until_cancelled(follower.run()).await;
+            followed.close();
+        });
+        Self { known, applied, clock, health }
     }
 
     /// Waits, shortly after the start only, until the projection was heard. It knows how far the log once had come, so a
@@ -86,11 +94,9 @@ impl Projection {
 
     /// Waits until lookups see `position`; the instant at which that was known, or none within `wait`.
     pub async fn applied(&self, position: Position, wait: Duration) -> Option<DateTime<Utc>> {
-        let mut known = self.known.clone();
-        let reached = known.wait_for(|known| known.position >= position);
-        match timeout(wait, reached).await {
-            Ok(Ok(_)) => Some(self.clock.now()),
-            Ok(Err(_)) | Err(_) => {
+        match timeout(wait, self.applied.reached(position)).await {
+            Ok(true) => Some(self.clock.now()),
+            Ok(false) | Err(_) => {
                 // One that hangs answers nothing for as long as a long poll takes; a Save is known to be late sooner.
                 if wait >= LATE && self.health.status() == Status::Green {
                     self.health.yellow(format!("position {position} was not applied within {} s", wait.as_secs()));
@@ -107,7 +113,7 @@ impl Follower {
         let mut pause = FIRST_PAUSE;
         let mut told = None;
         loop {
-            let next = self.known.borrow().position.next();
+            let next = self.applied.position().next();
             let wait = if self.known.borrow().met { LONG_POLL } else { Duration::ZERO };
             let sent = tokio::time::Instant::now();
             let asked = self.ask(next, wait).await;
@@ -125,7 +131,7 @@ impl Follower {
                 told = None;
             }
             // A projection that has stopped for good holds no answer back, and has nothing new.
-            let nothing_new = early && self.known.borrow().position < next;
+            let nothing_new = early && self.applied.position() < next;
             if failed || unchecked || nothing_new {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -185,9 +191,12 @@ impl Follower {
         match self.checked(log, position).await {
             Checked::Sound => {
                 self.takes_over(answer.stopped, position);
-                self.known.send_modify(|known| {
-                    *known = Known { position: known.position.max(position), met: true, unchecked: false };
+                self.known.send_if_modified(|known| {
+                    let news = !known.met || known.unchecked;
+                    (known.met, known.unchecked) = (true, false);
+                    news
                 });
+                self.applied.reach(position);
                 true
             }
             Checked::Unsound(what) => {

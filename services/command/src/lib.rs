@@ -18,6 +18,7 @@ mod receipt;
 mod refusal;
 mod routes;
 mod services;
+mod waiters;
 mod writes;
 
 #[cfg(test)]

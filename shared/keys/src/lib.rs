@@ -10,6 +10,8 @@ mod vault;
 
 #[cfg(feature = "contract")]
 pub mod contract;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod gathered;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]

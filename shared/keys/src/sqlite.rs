@@ -14,6 +14,7 @@ use sqlx::{Connection, Row};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::gathered::{Gathered, Source};
 use crate::{KeyStore, StoredKey, Unavailable, WrappedKey};
 
 /// What the file is known by: `pkky`.
@@ -32,11 +33,14 @@ const BATCH: usize = 256;
 /// Keys in a SQLite file: a rollback journal that is deleted, deleted content overwritten with zeros, every commit
 /// synced. A destroyed key is then in no file of the folder; what the disk itself still holds is not ours to say.
 ///
-/// Writes that wait at the same time share one transaction. Two processes may share the file.
+/// Writes that wait at the same time share one transaction, and questions for keys one statement. Two processes may share
+/// the file.
 pub struct SqliteKeyStore {
-    readers: SqlitePool,
+    readers: Gathered<Readers>,
     queue: mpsc::Sender<Write>,
 }
+
+struct Readers(SqlitePool);
 
 struct Write {
     change: Change,
@@ -83,7 +87,7 @@ impl SqliteKeyStore {
         let readers = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false).connect_lazy_with(options);
         let (queue, queued) = mpsc::channel(BATCH);
         tokio::spawn(write(writer, queued));
-        Ok(Self { readers, queue })
+        Ok(Self { readers: Gathered::new(Readers(readers)), queue })
     }
 
     /// Whether no key was ever stored, nor destroyed.
@@ -91,8 +95,10 @@ impl SqliteKeyStore {
     /// # Errors
     /// Where the file can't be read.
     pub async fn is_empty(&self) -> Result<bool, Unavailable> {
-        let any: Option<i64> =
-            sqlx::query_scalar("SELECT 1 FROM key LIMIT 1").fetch_optional(&self.readers).await.map_err(unavailable)?;
+        let any: Option<i64> = sqlx::query_scalar("SELECT 1 FROM key LIMIT 1")
+            .fetch_optional(&self.readers.source().0)
+            .await
+            .map_err(unavailable)?;
         Ok(any.is_none())
     }
 
@@ -156,18 +162,14 @@ async fn write_batch(writer: &mut Writer, batch: &[Write]) -> Result<(), sqlx::E
 }
 
 #[async_trait]
-impl KeyStore for SqliteKeyStore {
-    async fn create(&self, keys: &[(KeyId, WrappedKey)]) -> Result<(), Unavailable> {
-        self.write(Change::Create(keys.to_vec())).await
-    }
-
-    async fn fetch(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
-        let mut found: HashMap<_, _> = ids.iter().map(|id| (*id, StoredKey::NeverSeen)).collect();
-        let wanted: Vec<_> = found.keys().map(|id| id.uuid().simple().to_string()).collect();
+impl Source for Readers {
+    async fn ask(&self, ids: Vec<KeyId>) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
+        let wanted: Vec<_> = ids.iter().map(|id| id.uuid().simple().to_string()).collect();
+        let mut found: HashMap<_, _> = ids.into_iter().map(|id| (id, StoredKey::NeverSeen)).collect();
         let wanted = serde_json::to_string(&wanted).map_err(nonsense)?;
         let rows = sqlx::query("SELECT id, wrapped FROM key WHERE id IN (SELECT unhex(value) FROM json_each($1))")
             .bind(wanted)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.0)
             .await
             .map_err(unavailable)?;
         for row in rows {
@@ -178,14 +180,27 @@ impl KeyStore for SqliteKeyStore {
         }
         Ok(found)
     }
+}
+
+#[async_trait]
+impl KeyStore for SqliteKeyStore {
+    async fn create(&self, keys: &[(KeyId, WrappedKey)]) -> Result<(), Unavailable> {
+        self.write(Change::Create(keys.to_vec())).await
+    }
+
+    async fn fetch(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
+        self.readers.ask(ids).await
+    }
 
     async fn destroy(&self, ids: &[KeyId], cursor: Position) -> Result<(), Unavailable> {
         self.write(Change::Destroy(ids.to_vec(), cursor)).await
     }
 
     async fn cursor(&self) -> Result<Position, Unavailable> {
-        let cursor: i64 =
-            sqlx::query_scalar("SELECT cursor FROM destruction").fetch_one(&self.readers).await.map_err(unavailable)?;
+        let cursor: i64 = sqlx::query_scalar("SELECT cursor FROM destruction")
+            .fetch_one(&self.readers.source().0)
+            .await
+            .map_err(unavailable)?;
         u64::try_from(cursor).map(Position::new).map_err(nonsense)
     }
 }

@@ -14,6 +14,7 @@ use sqlx::{Connection, Row};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::gathered::{Gathered, Source};
 use crate::{KeyStore, StoredKey, Unavailable, WrappedKey};
 
 const KEY_STORE: Schema = Schema {
@@ -44,11 +45,14 @@ const DESTROY: &str = "WITH moved AS (UPDATE destruction SET cursor = greatest(c
 /// vacuumed and used again, and its write-ahead log and the backups are gone, their bytes hold what was wrapped; without
 /// the keyring that opens nothing. How long that is, is the administrator's to set.
 ///
-/// Writes that wait at the same time share one transaction. Comes back by itself after the server was away.
+/// Writes that wait at the same time share one transaction, and questions for keys one statement. Comes back by itself
+/// after the server was away.
 pub struct PostgresKeyStore {
-    readers: Connections,
+    readers: Gathered<Readers>,
     queue: mpsc::Sender<Write>,
 }
+
+struct Readers(Connections);
 
 struct Write {
     change: Change,
@@ -99,7 +103,7 @@ impl PostgresKeyStore {
         };
         let (queue, queued) = mpsc::channel(BATCH);
         tokio::spawn(write(connections("postkey keys", 1), queued));
-        Ok(Self { readers: connections("postkey keys", READERS), queue })
+        Ok(Self { readers: Gathered::new(Readers(connections("postkey keys", READERS))), queue })
     }
 
     /// Makes or migrates the schema and grants to the role `postkey_keys`, if it exists, as the owner of the database.
@@ -116,7 +120,7 @@ impl PostgresKeyStore {
     /// # Errors
     /// Where it can't be reached.
     pub async fn is_empty(&self) -> Result<bool, Unavailable> {
-        let any = self.readers.rows(|| statement("SELECT 1 FROM key LIMIT 1")).await;
+        let any = self.readers.source().0.rows(|| statement("SELECT 1 FROM key LIMIT 1")).await;
         Ok(any.map_err(|error| unavailable(&error))?.is_empty())
     }
 
@@ -200,16 +204,11 @@ impl Together {
 }
 
 #[async_trait]
-impl KeyStore for PostgresKeyStore {
-    async fn create(&self, keys: &[(KeyId, WrappedKey)]) -> Result<(), Unavailable> {
-        self.write(Change::Create(keys.to_vec())).await
-    }
-
-    async fn fetch(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
-        let mut found: HashMap<_, _> = ids.iter().map(|id| (*id, StoredKey::NeverSeen)).collect();
-        let wanted: Vec<_> = found.keys().map(|id| id.uuid()).collect();
-        let rows =
-            self.readers.rows(|| statement("SELECT id, wrapped FROM key WHERE id = ANY($1)").bind(wanted.clone()));
+impl Source for Readers {
+    async fn ask(&self, ids: Vec<KeyId>) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
+        let wanted: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+        let mut found: HashMap<_, _> = ids.into_iter().map(|id| (id, StoredKey::NeverSeen)).collect();
+        let rows = self.0.rows(|| statement("SELECT id, wrapped FROM key WHERE id = ANY($1)").bind(wanted.clone()));
         for row in rows.await.map_err(|error| unavailable(&error))? {
             let read = || -> Result<(Uuid, Option<Vec<u8>>), sqlx::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
             let (id, wrapped) = read().map_err(|error| unavailable(&error))?;
@@ -218,13 +217,24 @@ impl KeyStore for PostgresKeyStore {
         }
         Ok(found)
     }
+}
+
+#[async_trait]
+impl KeyStore for PostgresKeyStore {
+    async fn create(&self, keys: &[(KeyId, WrappedKey)]) -> Result<(), Unavailable> {
+        self.write(Change::Create(keys.to_vec())).await
+    }
+
+    async fn fetch(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
+        self.readers.ask(ids).await
+    }
 
     async fn destroy(&self, ids: &[KeyId], cursor: Position) -> Result<(), Unavailable> {
         self.write(Change::Destroy(ids.to_vec(), cursor)).await
     }
 
     async fn cursor(&self) -> Result<Position, Unavailable> {
-        let row = self.readers.row(|| statement("SELECT cursor FROM destruction")).await;
+        let row = self.readers.source().0.row(|| statement("SELECT cursor FROM destruction")).await;
         let cursor: i64 = row.and_then(|row| row.try_get(0)).map_err(|error| unavailable(&error))?;
         let nonsense = |error| Unavailable(format!("it holds what was never stored: {error}"));
         u64::try_from(cursor).map(Position::new).map_err(nonsense)

@@ -46,7 +46,7 @@ async fn commits_wait_for_the_disk_whatever_the_server_says() {
     let (at, database) = database(postgres);
     postgres.psql(&database, &format!("ALTER DATABASE {database} SET synchronous_commit = off"));
     let store = PostgresKeyStore::open(&at).await.unwrap();
-    let row = store.readers.row(|| statement("SHOW synchronous_commit")).await.unwrap();
+    let row = store.readers.source().0.row(|| statement("SHOW synchronous_commit")).await.unwrap();
     assert_eq!(row.get::<String, _>(0), "on");
 }
 
