@@ -1,6 +1,7 @@
 //! The copy is killed, over and over.
 
 use std::hash::{BuildHasher, RandomState};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use domain::Position;
@@ -9,6 +10,34 @@ use event_log::contract::entry;
 
 use crate::place::{Place, all, run, spawned, worked};
 
+/// For how long a copy runs between two looks at how far it has come: less than copying takes.
+const SLICE: Duration = Duration::from_millis(2);
+
+/// Sends a signal to a child that was not waited for yet.
+fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status().unwrap();
+    assert!(sent.success(), "{signal} could not be sent");
+}
+
+/// Lets it run until a part of the log is copied, or it has ended. A look at servers takes as long as a copy may: it stands
+/// still meanwhile. One at a file does not, and would wait for a lock that whoever stands still holds.
+async fn has_begun(child: &mut Child, to: &Place) {
+    let stands_still = matches!(to, Place::Stream { .. });
+    while child.try_wait().unwrap().is_none() {
+        tokio::time::sleep(SLICE).await;
+        if stands_still {
+            signal(child, "STOP");
+        }
+        let begun = to.is_half_full().await;
+        if stands_still && !begun {
+            signal(child, "CONT");
+        }
+        if begun {
+            return;
+        }
+    }
+}
+
 /// Kills it ten times, at any moments, then lets it come to its end.
 async fn killed_ten_times(from: Place, to: Place, count: u64) {
     let entries = from.filled(count).await;
@@ -16,12 +45,17 @@ async fn killed_ten_times(from: Place, to: Place, count: u64) {
     for round in 0..10 {
         let mut child = spawned(&from, &to);
         let random = RandomState::new().hash_one(round);
-        // Every other one once it has begun to fill, which takes its time where several servers must come to rest.
-        while round % 2 == 1 && !to.is_half_full().await && child.try_wait().unwrap().is_none() {
-            tokio::task::yield_now().await;
+        // Every other one once it has begun to fill, which takes its time where several servers must come to rest: the first
+        // right there, the others a little later.
+        if round % 2 == 1 {
+            tokio::time::sleep(Duration::from_micros(random % 250_000)).await;
+        } else {
+            has_begun(&mut child, &to).await;
+            if round > 0 && child.try_wait().unwrap().is_none() {
+                signal(&child, "CONT");
+                tokio::time::sleep(Duration::from_micros(random % 20_000)).await;
+            }
         }
-        let within = if round % 2 == 1 { 20_000 } else { 250_000 };
-        tokio::time::sleep(Duration::from_micros(random % within)).await;
         child.kill().unwrap();
         child.wait().unwrap();
         cut_off += u32::from(to.is_half_full().await);
