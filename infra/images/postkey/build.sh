@@ -4,9 +4,10 @@
 set -eu
 cd "$(dirname "$0")"
 host=$(rustc -vV | sed -n 's/^host: //p')
-# With --target the flag reaches what is built, and not the macros and build scripts that run while building.
-RUSTFLAGS="-C target-feature=+crt-static" \
-  ${CARGO:-cargo} build --quiet --release --locked --package postkey --target "$host" --manifest-path ../../../Cargo.toml
+# With --target the flag reaches what is built, and not the macros and build scripts that run while building; beside those of
+# .cargo/config.toml, which RUSTFLAGS would put out of force.
+${CARGO:-cargo} build --config "target.$host.rustflags=[\"-C\", \"target-feature=+crt-static\"]" \
+  --quiet --release --locked --package postkey --target "$host" --manifest-path ../../../Cargo.toml
 target=${CARGO_TARGET_DIR:-../../../target}
 # By rename: running containers may have the old one mounted.
 cp "$target/$host/release/postkey" postkey.new

@@ -1,7 +1,11 @@
-//! The real clock and the operating system's randomness: the only place where either is taken directly.
+//! The real clock, the operating system's randomness, and the allocator: the only place where any is chosen.
 
 use chrono::{DateTime, Utc};
+use mimalloc::MiMalloc;
 use postkey_http::{Clock, Entropy};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// This machine's clock.
 pub struct SystemClock;

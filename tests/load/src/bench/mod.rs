@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::BenchArgs;
 use crate::failure::{Failure, Named};
@@ -104,7 +105,15 @@ pub fn run(args: BenchArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().named("the runtime")?;
     for plan in plans {
         tell(&format!("{} …", plan.title));
-        let row = runtime.block_on(AssertUnwindSafe((plan.measure)(&bench)).catch_unwind());
+        let measured = AssertUnwindSafe((plan.measure)(&bench)).catch_unwind();
+        let row = runtime.block_on(async {
+            tokio::select! {
+                row = measured => Some(row),
+                () = told_to_stop() => None,
+            }
+        });
+        // What the row had started ended with it.
+        let Some(row) = row else { return Err(Failure::new("the bench", "it was told to stop")) };
         let mut row = row.unwrap_or_else(|_| Err(Failure::new("it panicked", "what it said is above")));
         if let Ok(row) = &mut row {
             row.load_average = load_average();
@@ -117,6 +126,21 @@ pub fn run(args: BenchArgs) -> Result<(), Failure> {
     match report.rows.iter().filter(|row| row.failure.is_some()).count() {
         0 => Ok(()),
         failed => Err(Failure::new("rows that could not be measured", failed)),
+    }
+}
+
+/// Ends when somebody wants the bench to end.
+async fn told_to_stop() {
+    let by = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => drop(signal.recv().await),
+            // Then it ends as it would have without.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = by(SignalKind::interrupt()) => {}
+        () = by(SignalKind::terminate()) => {}
     }
 }
 
