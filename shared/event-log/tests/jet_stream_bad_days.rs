@@ -176,13 +176,17 @@ async fn a_connection_that_breaks_again_and_again_makes_no_holes() {
     let account = NatsCluster::shared().account();
     let writer = made(&config(&account), 3).await;
     let store: Arc<dyn LogStore> = Arc::clone(&writer) as _;
+    let written = log_over(&writer);
     let own = async {
         let mut last = Position::START;
-        for _ in 0..300 {
-            last = append(&store, &entry(1, vec![b'x'; 3_000]), last).await;
+        for number in 0..300 {
+            let bytes = [format!("{number} ").as_bytes(), &[b'x'; 3_000]].concat();
+            last = written.append(&entry(1, bytes), last).await.expect("appended");
         }
     };
-    let others = (2..900).map(async |number| append(&store, &entry(number, "y"), Position::START).await);
+    let others = (2..900).map(async |number| {
+        written.append(&entry(number, "y"), Position::START).await.expect("appended");
+    });
     futures::join!(own, join_all(others));
     let whole = all(&store, Scope::All, Position::START).await;
     let proxy = Proxy::before(account.split(',').next().expect("one of three")).await;
