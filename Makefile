@@ -11,7 +11,7 @@ help: ## This help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start postkey on $(DATA) with a demo service and users (postkey up --demo)
-	@echo "building postkey; the first time takes some minutes" >&2
+	@[ -x $${CARGO_TARGET_DIR:-target}/debug/postkey ] || echo "building postkey: the first time takes some minutes" >&2
 	@$(CARGO) run --quiet --package postkey -- up --demo --data $(DATA)
 
 test: ## Build everything and run every test: crates, journeys, bad input, faults; ends by saying how servers were started

@@ -1,8 +1,8 @@
 //! What stops a projection for good: all services say so, and doing what they say helps.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use servers::{Nats, Postgres};
-use stage::{Folder, MIB, PASSWORD, Scene, Separate, Several, new_user, run, until};
+use stage::{Api, Folder, MIB, PASSWORD, Scene, Seat, Separate, Several, new_user, run, until};
 
 /// Two projections and one command service, with Acme and Ann.
 async fn scene() -> (Separate, Several, Scene) {
@@ -16,13 +16,14 @@ async fn scene() -> (Separate, Several, Scene) {
 /// Waits until both projections say that they have stopped by this, or that they go on.
 async fn until_stopped(services: &Several, by: Option<&str>) {
     until("both projections say the same", async || {
-        services.positions().await.iter().all(|position| position["stopped"] == json!(by)).then_some(())
+        let said = |position: Option<Value>| position.is_some_and(|position| position["stopped"] == json!(by));
+        services.positions().await.into_iter().all(said).then_some(())
     })
     .await;
 }
 
 /// Waits until a check of a service says this, in this colour.
-async fn until_says(service: &stage::Api, check: &str, colour: &str, words: &str) {
+async fn until_says(service: &Api, check: &str, colour: &str, words: &str) {
     until(&format!("{check} is {colour} and says {words:?}"), async || {
         let health = service.get("/healthz").await.body;
         let mut checks = health["checks"].as_array()?.iter().filter(|one| one["name"] == check);
@@ -50,11 +51,11 @@ async fn an_entry_that_is_not_ours_stops_the_projections_and_the_command_service
     stranger.publish(subject, "a greeting".into()).await.unwrap().await.unwrap();
 
     until_stopped(&services, Some("log_corrupt")).await;
-    for position in services.positions().await {
+    for position in services.positions().await.into_iter().flatten() {
         assert_eq!((&position["position"], &position["head"]), (&json!(head), &json!(head + 1)), "{position}");
     }
     for projection in &services.projections {
-        until_says(&stage::Api::new(&projection.url), "projector", "red", &format!("position {}", head + 1)).await;
+        until_says(&Api::new(&projection.url), "projector", "red", &format!("position {}", head + 1)).await;
     }
     let command = scene.stack.command();
     until_says(command, "projection", "red", &format!("stopped at position {head}")).await;
@@ -82,7 +83,7 @@ async fn doing_what_the_message_says_mends_a_damaged_read_model_beside_the_runni
         assert_eq!(stored.status, 202, "{damage}: {stored:?}");
         until_stopped(&services, Some("damaged")).await;
         for projection in &services.projections {
-            until_says(&stage::Api::new(&projection.url), "projector", "red", advice).await;
+            until_says(&Api::new(&projection.url), "projector", "red", advice).await;
         }
         until_says(scene.stack.command(), "projection", "yellow", "damaged").await;
         // Nobody is told that a password is wrong by rows that are not there.
@@ -133,7 +134,7 @@ async fn lost_keys_are_said_to_be_lost_by_all_and_nobody_restarts_anything_once_
 
     until_stopped(&services, Some("keys_unavailable")).await;
     for projection in &services.projections {
-        until_says(&stage::Api::new(&projection.url), "keys", "red", "restore the key store").await;
+        until_says(&Api::new(&projection.url), "keys", "red", "restore the key store").await;
         assert_eq!(projection.health().await.status, 503, "a person has to look");
     }
     let command = scene.stack.command();
@@ -154,4 +155,31 @@ async fn lost_keys_are_said_to_be_lost_by_all_and_nobody_restarts_anything_once_
     for user in ["ann", "bob"] {
         scene.stack.login(&format!("{user}@acme.example"), PASSWORD).await.is(200);
     }
+}
+
+/// While the log can't be asked, the lead goes from one to the other and back: that is no news each time.
+#[tokio::test]
+async fn projections_that_can_not_ask_the_log_do_not_say_again_and_again_that_they_lead() {
+    let (folder, mut nats) = (Folder::new(), Nats::start());
+    let separate = Separate::at(&folder, &nats.account(), &nats.monitor_url(), Postgres::shared()).await;
+    let services = separate.several(1, 2).await;
+    nats.kill();
+    for seat in &services.projections {
+        until("it is not ready", async || seat.is_red().await.then_some(())).await;
+    }
+    // Each claim sets another end.
+    let mut claims = Vec::new();
+    until("the lead was claimed again and again", async || {
+        let until = Postgres::shared().psql(separate.read_model_database(), "SELECT expires FROM leader");
+        if claims.last() != Some(&until) {
+            claims.push(until);
+        }
+        (claims.len() > 6).then_some(())
+    })
+    .await;
+    nats.start_again();
+    services.ready().await;
+    let led = |seat: &Seat| seat.process.stderr().matches("this projection leads").count();
+    let led: Vec<_> = services.projections.iter().map(led).collect();
+    assert!(led.iter().all(|led| *led <= 2) && led.iter().sum::<usize>() > 0, "{led:?}");
 }

@@ -29,6 +29,6 @@ pub use os::{in_own_mounts, text_of};
 pub use random::Random;
 pub use running::{Finished, Running, run};
 pub use scene::{MIB, PASSWORD, Scene, Stopped, new_user};
-pub use separate::{Separate, Several};
+pub use separate::{Seat, Separate, Several};
 pub use stack::{Stack, endpoints, listening, up};
 pub use until::{SOON, until};

@@ -312,11 +312,12 @@ impl Several {
         }
     }
 
-    /// How far each projection says that it is.
-    pub async fn positions(&self) -> Vec<Value> {
+    /// How far each projection says that it is; none that can't say.
+    pub async fn positions(&self) -> Vec<Option<Value>> {
         let mut positions = Vec::new();
         for projection in self.asked(&self.projections, "service") {
-            positions.push(projection.get("/v1/position").await.is(200));
+            let answer = projection.get("/v1/position").await;
+            positions.push((answer.status == 200).then_some(answer.body));
         }
         positions
     }
