@@ -73,6 +73,12 @@ impl NatsConfig {
         }
     }
 
+    /// All that is read again at each connection.
+    fn files(&self) -> Vec<PathBuf> {
+        let certificate = self.client_certificate.iter().flat_map(|(certificate, key)| [certificate, key]);
+        self.credentials.iter().chain(&self.ca).chain(certificate).cloned().collect()
+    }
+
     /// The servers in words, without what their URLs may hold of secrets.
     pub fn shown(&self) -> String {
         self.servers.iter().map(|url| without_login(url)).collect::<Vec<_>>().join(",")
@@ -140,7 +146,7 @@ impl Connection {
             }
         };
         let refusal = Arc::new(Mutex::new(None));
-        let (heard, refused) = (trouble.clone(), Arc::clone(&refusal));
+        let (heard, refused, files) = (trouble.clone(), Arc::clone(&refusal), config.files());
         let mut options = options
             .name("postkey")
             .custom_inbox_prefix(&config.inbox_prefix)
@@ -153,7 +159,7 @@ impl Connection {
                 pause.min(LONGEST_PAUSE)
             })
             .event_callback(move |event| {
-                note(&heard, &refused, &event);
+                note(&heard, &refused, &files, &event);
                 async {}
             });
         if let Some(ca) = &config.ca {
@@ -286,7 +292,7 @@ impl Connection {
 }
 
 /// Keeps what the connection says, for health and for the next question.
-fn note(trouble: &watch::Sender<Option<String>>, refusal: &Mutex<Option<Refusal>>, event: &Event) {
+fn note(trouble: &watch::Sender<Option<String>>, refusal: &Mutex<Option<Refusal>>, files: &[PathBuf], event: &Event) {
     let lost = |why: String| {
         trouble.send_if_modified(|trouble| {
             let news = trouble.as_ref() != Some(&why);
@@ -319,7 +325,12 @@ fn note(trouble: &watch::Sender<Option<String>>, refusal: &Mutex<Option<Refusal>
             *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Refusal { what, at: Instant::now() });
         }
         Event::ClientError(error) => {
-            lost(format!("NATS can't be reached: {error}"));
+            // Of a file that is gone the client says no more than "TLS error".
+            let gone = files.iter().find_map(|file| readable(file).err());
+            lost(match gone {
+                Some(gone) => format!("NATS can't be reached: {gone}"),
+                None => format!("NATS can't be reached: {error}"),
+            });
             tracing::debug!(%error, "an error of the NATS client");
         }
         Event::SlowConsumer(_) => tracing::warn!("entries came faster than they were taken; they are read again"),
