@@ -6,7 +6,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
+mod compose;
 mod duties;
+mod journey;
+mod permissions;
+mod production;
 mod refusals;
 mod replies;
 mod site;

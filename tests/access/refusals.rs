@@ -3,22 +3,30 @@
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::site::{Connected, SERVICES, SOON, Site, consumer, stream};
+use crate::site::{Connected, SERVICES, SOON, Site};
 
-/// Everything that would change, stop or copy the log, behind the API's prefix; in an order in which all can be done.
-fn changes() -> Vec<(&'static str, Value)> {
-    let mut other = stream();
+/// Everything that would change, stop or copy the log of this state, behind the API's prefix; in an order in which all can
+/// be done.
+fn changes(state: &Value) -> Vec<(&'static str, Value)> {
+    let stream = &state["config"];
+    let mut other = stream.clone();
     other["name"] = json!("OTHER");
     other["subjects"] = json!(["other.>"]);
+    let consumer = |name: &str| {
+        let mut config = state["projection-1"]["config"].clone();
+        config["name"] = json!(name);
+        config["durable_name"] = json!(name);
+        json!({"stream_name": "POSTKEY", "config": config})
+    };
     let mut renamed = consumer("mine");
     renamed["config"].as_object_mut().unwrap().remove("durable_name");
     vec![
         ("STREAM.CREATE.OTHER", other),
-        ("STREAM.UPDATE.POSTKEY", stream()),
+        ("STREAM.UPDATE.POSTKEY", stream.clone()),
         ("STREAM.PURGE.POSTKEY", Value::Null),
         ("STREAM.MSG.DELETE.POSTKEY", json!({"seq": 1})),
         ("STREAM.SNAPSHOT.POSTKEY", json!({"deliver_subject": "_INBOX.snapshot", "no_consumers": true})),
-        ("STREAM.RESTORE.POSTKEY", json!({"config": stream(), "state": {}})),
+        ("STREAM.RESTORE.POSTKEY", json!({"config": stream, "state": {}})),
         ("STREAM.LEADER.STEPDOWN.POSTKEY", Value::Null),
         ("STREAM.PEER.REMOVE.POSTKEY", json!({"peer": "nats-1"})),
         ("CONSUMER.CREATE.POSTKEY.mine", renamed),
@@ -47,7 +55,7 @@ async fn nobody_but_the_admin_changes_stops_or_copies_the_log() {
     let before = admin.state().await;
     for service in SERVICES {
         let service = site.connect(service).await;
-        for (request, body) in changes() {
+        for (request, body) in changes(&before) {
             is_refused(&service, &format!("$JS.API.{request}"), &body).await;
             is_refused(&service, &format!("EV.API.{request}"), &body).await;
         }
@@ -57,7 +65,7 @@ async fn nobody_but_the_admin_changes_stops_or_copies_the_log() {
     // Each request is a real one: it is answered as what it is. (What the stream's own settings, or a single server,
     // refuse even to the admin is answered with an error of theirs.)
     let denied = ["STREAM.PURGE", "STREAM.MSG.DELETE", "STREAM.RESTORE", "LEADER.STEPDOWN", "PEER.REMOVE"];
-    for (request, body) in changes() {
+    for (request, body) in changes(&before) {
         let answer = admin.api(&format!("$JS.API.{request}"), &body).await.0;
         assert!(answer["type"].as_str().unwrap().starts_with("io.nats.jetstream.api.v1."), "{request}: {answer}");
         let worked = answer.get("error").is_none();

@@ -6,27 +6,8 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use stage::until;
 
+use crate::permissions::{Ask, Comes, asks, identities};
 use crate::site::{Connected, SERVICES, SOON, Site};
-
-/// A request, and what stands in it.
-type Ask = (String, &'static str);
-
-/// Every request that a service may make, and so could misuse.
-fn asks(service: &str) -> Vec<Ask> {
-    let mut asks: Vec<Ask> = vec![
-        ("EV.API.STREAM.INFO.POSTKEY".into(), ""),
-        ("EV.API.STREAM.MSG.GET.POSTKEY".into(), r#"{"seq":1}"#),
-        ("EV.API.DIRECT.GET.POSTKEY".into(), r#"{"seq":1}"#),
-        ("EV.API.DIRECT.GET.POSTKEY".into(), r#"{"batch":3,"seq":1,"next_by_subj":"postkey.>"}"#),
-        ("EV.API.DIRECT.GET.POSTKEY.postkey.p01.service".into(), ""),
-    ];
-    if service.starts_with("projection") {
-        asks.push((format!("EV.API.CONSUMER.INFO.POSTKEY.{service}"), ""));
-        asks.push((format!("EV.API.CONSUMER.MSG.NEXT.POSTKEY.{service}"), r#"{"batch":2,"no_wait":true}"#));
-        asks.push((format!("EV.API.CONSUMER.RESET.POSTKEY.{service}"), r#"{"seq":1}"#));
-    }
-    asks
-}
 
 /// Where an answer would do harm: in the log, as a request of somebody else's, as a wake-up, in another's inbox.
 fn harmful(service: &str) -> Vec<String> {
@@ -43,29 +24,47 @@ fn harmful(service: &str) -> Vec<String> {
     subjects
 }
 
-/// Sends each request with each of these subjects to answer to, and waits until the last has been answered.
-async fn misuse(service: &Connected, asks: &[Ask], replies: &[String]) {
-    for (subject, body) in asks {
+/// Sends each request with each of these subjects to answer to, and waits until the last has been answered. Says how many
+/// entries that makes by right.
+async fn misuse(service: &Connected, asks: &[Ask], replies: &[String]) -> u64 {
+    for Ask { subject, body, .. } in asks {
         for reply in replies {
             service.client.publish_with_reply(subject.clone(), reply.clone(), (*body).into()).await.unwrap();
         }
     }
     // A connection's requests are taken in their order: one that is answered comes after all of them.
-    for (subject, body) in asks {
+    for Ask { subject, body, .. } in asks.iter().filter(|ask| ask.comes != Comes::Wake) {
         service.ask(subject, body, 1).await;
     }
     assert_eq!(service.violations(), Vec::<String>::new(), "all of it was asked by right");
+    let appends = asks.iter().filter(|ask| ask.comes == Comes::Entry).count();
+    u64::try_from(appends * (replies.len() + 1)).unwrap()
+}
+
+#[test]
+fn every_identity_of_the_configuration_is_tested_with_all_that_it_may_ask() {
+    let mut tested = [&SERVICES[..], &["admin", "system"]].concat();
+    let mut there = identities();
+    tested.sort_unstable();
+    there.sort_unstable();
+    assert_eq!(there, tested, "admin and system may do everything in their accounts, all others only what is tested");
+    for service in SERVICES {
+        assert!(asks(service).len() >= 5, "{service} may read: {:?}", asks(service));
+    }
 }
 
 #[tokio::test]
 async fn no_answer_of_a_service_reaches_the_log_or_its_api() {
     let site = Site::start().await;
     let admin = site.connect("admin").await;
-    // What a projection asks for its own consumer moves that one, by right.
     let mut before = admin.state().await;
     for service in SERVICES {
-        misuse(&site.connect(service).await, &asks(service), &harmful(service)).await;
+        let entries = misuse(&site.connect(service).await, &asks(service), &harmful(service)).await;
         let mut after = admin.state().await;
+        // What a command service appends is appended, and what a projection asks for its own consumer moves that one.
+        for counted in ["messages", "last"] {
+            before[counted] = json!(before[counted].as_u64().unwrap() + entries);
+        }
         if service.starts_with("projection") {
             after[service] = before[service].clone();
         }
@@ -79,7 +78,7 @@ async fn no_answer_of_a_service_reaches_the_log_or_its_api() {
         let stored = admin.api("$JS.API.STREAM.MSG.GET.POSTKEY", &json!({"last_by_subj": "postkey.forged"})).await.0;
         stored["message"]["seq"].as_u64()
     });
-    assert_eq!(forged.await, 4, "nothing was stored before it");
+    assert_eq!(Some(forged.await), before["last"].as_u64().map(|last| last + 1), "nothing was stored before it");
     let history = r#"{"batch":3,"seq":1,"next_by_subj":"postkey.>"}"#;
     let reply = "$JS.API.STREAM.DELETE.POSTKEY";
     admin.client.publish_with_reply("$JS.API.DIRECT.GET.POSTKEY", reply, history.into()).await.unwrap();
@@ -99,11 +98,13 @@ async fn no_answer_of_a_service_is_taken_for_a_wake_up_or_lands_in_an_inbox() {
     command.client.flush().await.unwrap();
     for service in ["auditor", "command-2", "projection-2"] {
         let mut replies = vec!["_INBOX_command-1.victim".to_owned()];
-        // A projection may wake: by an answer too.
+        // A projection may wake, by an answer too.
         if !service.starts_with("projection") {
             replies.push("wake.projection".to_owned());
         }
-        misuse(&site.connect(service).await, &asks(service), &replies).await;
+        let mut asks = asks(service);
+        asks.retain(|ask| ask.comes != Comes::Wake);
+        misuse(&site.connect(service).await, &asks, &replies).await;
     }
     // The first that arrives is what was sent last, by who may.
     let projection = site.connect("projection-1").await;
@@ -127,14 +128,9 @@ async fn no_trace_of_a_message_is_stored() {
     // A command service may write there in any case.
     for service in ["projection-1", "projection-2", "auditor"] {
         let connected = site.connect(service).await;
-        for (subject, body) in asks(service).iter().filter(|(subject, _)| !subject.contains("CONSUMER")) {
-            let inbox = connected.client.new_inbox();
-            let sent = connected.client.publish_with_reply_and_headers(
-                subject.clone(),
-                inbox,
-                headers.clone(),
-                (*body).into(),
-            );
+        for Ask { subject, body, .. } in asks(service).into_iter().filter(|ask| ask.comes != Comes::Move) {
+            let (inbox, headers) = (connected.client.new_inbox(), headers.clone());
+            let sent = connected.client.publish_with_reply_and_headers(subject, inbox, headers, body.into());
             sent.await.unwrap();
         }
         connected.ask("EV.API.STREAM.INFO.POSTKEY", "", 1).await;

@@ -10,8 +10,10 @@ use async_nats::{Client, ConnectError, ConnectOptions, Event, HeaderMap, Message
 use futures::StreamExt;
 use serde_json::{Value, json};
 use servers::{Nats, NatsOptions};
-use stage::until;
+use stage::{postkey, run, until};
 use tempfile::TempDir;
+
+use crate::compose::{self, Started};
 
 /// Every identity that runs beside the log; `admin` and `system` are people.
 pub const SERVICES: [&str; 5] = ["command-1", "command-2", "projection-1", "projection-2", "auditor"];
@@ -19,7 +21,7 @@ pub const SERVICES: [&str; 5] = ["command-1", "command-2", "projection-1", "proj
 pub const SOON: Duration = Duration::from_secs(20);
 
 /// The folder of the configuration that is tested.
-fn infra() -> PathBuf {
+pub fn infra() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/nats")
 }
 
@@ -52,6 +54,17 @@ impl Identities {
         fs::read_to_string(self.file(&format!("{identity}/nkey.seed"))).unwrap()
     }
 
+    /// The public key that servers know an identity by.
+    pub fn public(&self, identity: &str) -> String {
+        fs::read_to_string(self.file(&format!("public/{identity}.pub"))).unwrap()
+    }
+
+    /// Has servers know it by another one.
+    pub fn set_public(&self, identity: &str, key: &str) {
+        fs::write(self.file(&format!("public/{identity}.pub")), key).unwrap();
+        self.make_again();
+    }
+
     /// How `identity` connects to a server with certificates of the same folder.
     pub fn options(&self, identity: &str) -> ConnectOptions {
         self.options_without_certificate(identity).add_client_certificate(
@@ -72,31 +85,64 @@ impl Identities {
     }
 }
 
-/// A server, and the stream and consumers that `admin` makes on it.
+/// A server, and what `admin` has made on it.
 pub struct Site {
     pub nats: Nats,
     pub identities: Identities,
 }
 
 impl Site {
-    /// With the stream POSTKEY, a durable for each projection, and three entries.
-    pub async fn start() -> Self {
+    /// With the stream and a consumer for each projection, as the job `setup-log` of compose.yaml makes them, and nothing
+    /// in the log.
+    pub async fn set_up() -> Self {
         let identities = Identities::make();
         let config = Some(configuration(&identities));
         let nats = tokio::task::spawn_blocking(|| Nats::with(NatsOptions { config, ..NatsOptions::default() }));
         let site = Self { nats: nats.await.unwrap(), identities };
-        let admin = site.connect("admin").await;
-        admin.api("$JS.API.STREAM.CREATE.POSTKEY", &stream()).await.without_error();
-        for projection in ["projection-1", "projection-2"] {
-            let subject = format!("$JS.API.CONSUMER.CREATE.POSTKEY.{projection}");
-            admin.api(&subject, &consumer(projection)).await.without_error();
-        }
+        let folder = |name| site.identities.file(name).display().to_string();
+        run(site.call("setup-log", &[("/run/identity", folder("admin")), ("/run/nats", folder("public"))]))
+            .await
+            .worked();
+        site
+    }
+
+    /// The same with three entries.
+    pub async fn start() -> Self {
+        let site = Self::set_up().await;
         let command = site.connect("command-1").await;
         for position in 1..=3 {
             let appended = command.append(&format!("postkey.p0{position}.service"), 0, "{\"entry\":true}").await;
             assert_eq!(appended["seq"], position, "{appended}");
         }
         site
+    }
+
+    /// A service or a job as compose.yaml starts it, on this one server, and with these places for those of containers.
+    pub fn call(&self, name: &str, places: &[(&str, String)]) -> Command {
+        let Started { arguments, mut environment } = compose::started(name);
+        let replicas = "1".to_owned();
+        let ours = [("LOG", self.url()), ("NATS_MONITOR", self.nats.monitor_url()), ("NATS_REPLICAS", replicas)];
+        for (setting, ours) in ours {
+            environment.entry(format!("POSTKEY_{setting}")).and_modify(|value| *value = ours);
+        }
+        let here = |text: &str| places.iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, here));
+        let arguments: Vec<_> = arguments.iter().map(|argument| here(argument)).collect();
+        let mut command = postkey(arguments.iter().map(String::as_str));
+        command.envs(environment.iter().map(|(name, value)| (name, here(value))));
+        command
+    }
+
+    /// Takes an identity's key away from it as OPERATIONS.md says: it gets another one, and the server forgets the old one.
+    pub fn revoke(&mut self, identity: &str) {
+        fs::remove_dir_all(self.identities.file(identity)).unwrap();
+        fs::remove_file(self.identities.file(&format!("public/{identity}.pub"))).unwrap();
+        self.identities.make_again();
+        self.reload();
+    }
+
+    /// Has the server read the public keys again.
+    pub fn reload(&mut self) {
+        self.nats.configure(&configuration(&self.identities));
     }
 
     /// The server's URL, by the name in its certificate.
@@ -137,21 +183,6 @@ fn configuration(identities: &Identities) -> String {
         .replace("/etc/postkey/identity", &format!("{folder}/nats-1"))
         .replace("/etc/postkey/public", &format!("{folder}/public"));
     format!("{}\ntls {{{tls}\n}}\n", accounts.replace(include, &keys))
-}
-
-/// The stream, as `postkey nats setup` makes it, on one server.
-pub fn stream() -> Value {
-    json!({
-        "name": "POSTKEY", "subjects": ["postkey.>"], "retention": "limits", "storage": "file", "num_replicas": 1,
-        "discard": "new", "max_age": 0, "max_msgs": -1, "max_bytes": -1, "max_msg_size": 65_536,
-        "allow_direct": true, "deny_delete": true, "deny_purge": true,
-    })
-}
-
-/// A projection's durable consumer.
-pub fn consumer(name: &str) -> Value {
-    let config = json!({"name": name, "durable_name": name, "ack_policy": "none", "deliver_policy": "all", "replay_policy": "instant"});
-    json!({"stream_name": "POSTKEY", "config": config})
 }
 
 /// A connection as somebody.

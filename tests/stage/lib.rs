@@ -30,5 +30,5 @@ pub use random::Random;
 pub use running::{Finished, Running, run};
 pub use scene::{MIB, PASSWORD, Scene, Stopped, new_user};
 pub use separate::{Seat, Separate, Several};
-pub use stack::{Stack, endpoints, listening, up};
+pub use stack::{Stack, endpoints, listening, new_token, tokens, up};
 pub use until::{SOON, until};

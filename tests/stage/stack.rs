@@ -181,12 +181,13 @@ pub async fn endpoints(process: &mut Running, data: &Path) -> Option<[String; 2]
 }
 
 /// The tokens of a data folder.
-pub(crate) fn tokens(data: &Path) -> HashMap<&'static str, String> {
+pub fn tokens(data: &Path) -> HashMap<&'static str, String> {
     let read = |role| (role, text_of(&data.join(format!("tokens/{role}.token"))).trim().to_owned());
     ROLES.into_iter().map(read).collect()
 }
 
-pub(crate) async fn new_token(folder: &Folder, role: &str, name: &str, customer: Option<&str>) -> String {
+/// Makes a token in a data folder's clients file.
+pub async fn new_token(folder: &Folder, role: &str, name: &str, customer: Option<&str>) -> String {
     let clients = folder.file("clients.json");
     let mut command = postkey(["token", "new", "--role", role, "--name", name]);
     command.arg("--clients-file").arg(clients);

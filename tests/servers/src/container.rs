@@ -132,6 +132,21 @@ impl Drop for Container {
     }
 }
 
+/// Runs a shell script in a container of its own that is gone afterwards, on the host's network, as root. It is given a
+/// folder of files.
+pub(crate) fn run_script(image: &str, script: &Path, files: &Path, environment: &[(&str, &str)]) -> Output {
+    let (label, owner) = container_label();
+    let mut command = Command::new("docker");
+    command.args(["run", "--rm", "--network", "host", "--user", "0", "--entrypoint", "sh"]);
+    command.args(["--label", &format!("{label}={owner}")]);
+    command.args(["--volume", &format!("{}:/script:ro", script.display())]);
+    command.args(["--volume", &format!("{}:/files:ro", files.display())]);
+    for (name, value) in environment {
+        command.args(["--env", &format!("{name}={value}")]);
+    }
+    output(command.args([image, "/script", "/files"]))
+}
+
 /// Whether there is a `docker` command and a daemon that answers it; asked once a process.
 pub fn docker_answers() -> bool {
     static ANSWERS: OnceLock<bool> = OnceLock::new();

@@ -20,12 +20,19 @@ pub struct PostgresOptions {
     /// With `fsync` and `full_page_writes` as PostgreSQL has them by default: a commit is on disk.
     /// Without it they are off: a server that is killed loses no commit, a machine that loses power may lose all.
     pub durable: bool,
+    /// With passwords: whoever is not the superuser proves by one (SCRAM) who it is.
+    pub passwords: bool,
 }
+
+/// Who is let in how, where roles have passwords (`pg_hba.conf`).
+const WITH_PASSWORDS: &str = "local all all trust\n\
+    host all postgres 127.0.0.1/32 trust\n\
+    host all all 127.0.0.1/32 scram-sha-256\n";
 
 /// A PostgreSQL server on 127.0.0.1, which ends with this value.
 ///
-/// It has a port and a data folder of its own, and keeps them over [`Postgres::start_again`]. Everybody who reaches it is let
-/// in without a password. Text sorts by code points (`C.UTF-8`).
+/// It has a port and a data folder of its own, and keeps them over [`Postgres::start_again`]. Unless the options say
+/// otherwise everybody who reaches it is let in without a password. Text sorts by code points (`C.UTF-8`).
 #[derive(Debug)]
 pub struct Postgres {
     server: Server,
@@ -55,12 +62,17 @@ impl Postgres {
         if !options.durable {
             settings.extend(["fsync=off", "full_page_writes=off"].map(str::to_owned));
         }
+        if options.passwords {
+            let access = folder.join("pg_hba.conf");
+            std::fs::write(&access, WITH_PASSWORDS).unwrap_or_else(|error| panic!("{}: {error}", access.display()));
+            settings.push(format!("hba_file={}", access.display()));
+        }
         let server = match source::postgres() {
             Source::Binaries(programs) => {
                 settings.push("unix_socket_directories=".to_owned());
                 Server::Process(process(programs, &folder, &settings))
             }
-            Source::Image(image) => Server::Container(container(image, port, &settings)),
+            Source::Image(image) => Server::Container(container(image, port, &folder, &settings)),
         };
         let mut postgres = Self { server, port, folder, databases: AtomicUsize::new(0) };
         postgres.start_again();
@@ -98,6 +110,32 @@ impl Postgres {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{sql}: {said}");
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Runs a shell script of an administrator, which is given a folder of files, and finds `psql` and, in the environment,
+    /// this server and its superuser.
+    ///
+    /// # Panics
+    /// When it fails, with what it says.
+    pub fn administer(&self, script: &Path, files: &Path) {
+        let port = self.port.to_string();
+        let environment = [("PGHOST", "127.0.0.1"), ("PGPORT", &port), ("PGUSER", "postgres")];
+        let output = match source::postgres() {
+            Source::Binaries(programs) => {
+                let path = format!("{}:/usr/bin:/bin", programs.display());
+                let mut command = Command::new("sh");
+                command.arg(script).arg(files).env_clear().env("PATH", path).env("LC_ALL", "C").envs(environment);
+                command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("sh: {error}"))
+            }
+            Source::Image(image) => container::run_script(image, script, files, &environment),
+        };
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", script.display());
     }
 
     /// SIGKILL to all its processes, which are gone on return.
@@ -183,7 +221,7 @@ fn process(programs: &Path, folder: &Path, settings: &[String]) -> Process {
 }
 
 /// One from the official image, or from what stands in for it.
-fn container(image: &'static str, port: u16, settings: &[String]) -> Container {
+fn container(image: &'static str, port: u16, folder: &Path, settings: &[String]) -> Container {
     Container::new(&container::Recipe {
         image,
         environment: vec![
@@ -193,7 +231,8 @@ fn container(image: &'static str, port: u16, settings: &[String]) -> Container {
             ("PGPORT", port.to_string()),
         ],
         volume: "/var/lib/postgresql",
-        folder: None,
+        // Settings may name files in it.
+        folder: Some(folder.to_owned()),
         file: None,
         arguments: settings.iter().flat_map(|setting| ["-c".to_owned(), setting.clone()]).collect(),
     })

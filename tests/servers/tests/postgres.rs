@@ -52,7 +52,7 @@ fn it_is_new_enough_sorts_by_code_points_and_is_durable_on_request() {
     assert!(postgres.psql("postgres", "SHOW server_version_num").parse::<u32>().unwrap() >= 170_000);
     assert_eq!(postgres.psql("postgres", "SELECT 'Z' < 'a' AND 'z' < 'ä', lower('Ä')"), "t|ä");
     assert_eq!(postgres.psql("postgres", "SHOW fsync"), "off");
-    let durable = Postgres::with(PostgresOptions { durable: true });
+    let durable = Postgres::with(PostgresOptions { durable: true, ..PostgresOptions::default() });
     let settings = ["fsync", "synchronous_commit", "full_page_writes"];
     assert_eq!(settings.map(|setting| durable.psql("postgres", &format!("SHOW {setting}"))), ["on"; 3]);
 }

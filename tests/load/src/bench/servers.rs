@@ -23,7 +23,7 @@ impl Database {
     /// # Errors
     /// Where its process can't be found.
     pub fn start() -> Result<Self, Failure> {
-        let server = Postgres::with(PostgresOptions { durable: true });
+        let server = Postgres::with(PostgresOptions { durable: true, ..PostgresOptions::default() });
         let watched = Watched::new("postgres", listener(port(&server.url("postgres"))?)?);
         Ok(Self { server, watched })
     }

@@ -31,7 +31,7 @@ async fn lookups_say_that_it_is_away_and_come_back_by_themselves() {
 
 #[tokio::test]
 async fn what_was_swapped_in_stays_after_a_crash() {
-    let mut postgres = Postgres::with(servers::PostgresOptions { durable: true });
+    let mut postgres = Postgres::with(servers::PostgresOptions { durable: true, ..Default::default() });
     let at = location(&postgres.database());
     let model = PostgresReadModel::open(&at).await.unwrap();
     let (live, next) = (model.live().await.unwrap(), model.begin().await.unwrap());
