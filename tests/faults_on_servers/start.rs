@@ -1,7 +1,7 @@
 //! What a start refuses, and what it waits for.
 
-use servers::{Nats, NatsOptions, Postgres};
-use stage::{Folder, PASSWORD, Scene, Separate, run};
+use servers::{Nats, NatsCluster, NatsOptions, Postgres};
+use stage::{Folder, PASSWORD, Running, Scene, Separate, run, until};
 
 #[tokio::test]
 async fn a_server_that_acknowledges_before_it_writes_is_refused_unless_told_so_in_so_many_words() {
@@ -48,6 +48,24 @@ async fn an_empty_stream_in_the_place_of_a_lost_one_is_not_begun() {
     assert!(line.contains("restore the log"), "{line}");
     let shown = run(moved.nats_show()).await.worked().stdout;
     assert!(shown.lines().any(|line| line.split_whitespace().eq(["head", "0"])), "nothing was begun: {shown}");
+}
+
+/// As by `make up` after `make down`: until the servers have elected who leads, they don't answer.
+#[tokio::test]
+async fn a_setup_waits_for_a_cluster_that_is_starting() {
+    let (folder, mut cluster) = (Folder::new(), NatsCluster::start());
+    let separate = Separate::at(&folder, &cluster.account(), &cluster.monitor_urls(), Postgres::shared()).await;
+    let setup = || {
+        let mut setup = separate.nats_setup();
+        setup.args(["--consumer", "projection-1", "--consumer", "projection-2"]);
+        setup
+    };
+    run(setup()).await.worked();
+    cluster.nodes().iter_mut().for_each(Nats::kill);
+    let again = Running::start(setup(), &folder.beside("."));
+    until("it finds nobody", async || again.stderr().contains("not yet").then_some(())).await;
+    cluster.nodes().iter_mut().for_each(Nats::start_again);
+    again.finished().await.worked();
 }
 
 /// Everything is down when the services start: they listen, red, and say what they wait for; then all goes by itself.

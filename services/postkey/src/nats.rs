@@ -1,7 +1,9 @@
 //! `postkey nats`: what an administrator does about the stream, with a credential that no service has.
 
+use std::time::{Duration, Instant};
+
 use clap::{Args, Subcommand};
-use event_log::{JetStreamError, JetStreamStore, StreamReport};
+use event_log::{JetStreamError, JetStreamStore, ReadError, StreamReport};
 use postkey_http::uuid_v4;
 use wire::LogId;
 
@@ -9,7 +11,12 @@ use crate::args::LogArgs;
 use crate::edges::SystemEntropy;
 use crate::failure::Failure;
 use crate::journal::print;
-use crate::stores::{LogUrl, check_replicas};
+use crate::stores::{Lack, LogUrl, Waiting, check_replicas, lack};
+
+/// For how long a cluster that is starting is waited for: until its servers have elected who leads, they don't answer.
+const WITHIN: Duration = Duration::from_secs(30);
+/// The pause before it is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 #[derive(Subcommand, Debug)]
 pub enum NatsAction {
@@ -54,24 +61,52 @@ pub async fn nats(action: NatsAction) -> Result<(), Failure> {
 }
 
 async fn setup(args: &SetupArgs) -> Result<(), Failure> {
-    let config = args.log.nats.config(servers(&args.log)?);
-    let store = match JetStreamStore::open(&config).await {
-        Err(JetStreamError::Missing) => {
-            let replicas = match args.log.nats.nats_replicas {
-                Some(replicas) => replicas,
-                None => JetStreamStore::sensible_replicas(&config).await?,
-            };
-            JetStreamStore::create(&config, LogId::new(uuid_v4(&SystemEntropy)), replicas).await?
-        }
-        opened => opened?,
-    };
-    store.make_consumers(&args.consumer).await?;
-    let report = store.report().await?;
+    let report = until_answered(async || set_up(args).await).await?;
     say(&report)?;
     for name in &args.consumer {
         print(format_args!("consumer  {name}"))?;
     }
     judge(&report, &args.log)
+}
+
+/// Tries again for a while what fails as it does at a cluster that is starting.
+async fn until_answered<T>(mut attempt: impl AsyncFnMut() -> Result<T, Lack>) -> Result<T, Failure> {
+    let (begun, mut said) = (Instant::now(), String::new());
+    loop {
+        match attempt().await {
+            Err(Lack::Waiting(Waiting(why))) if begun.elapsed() < WITHIN => {
+                if said != why {
+                    tracing::info!(%why, "not yet: trying again for up to {} seconds", WITHIN.as_secs());
+                    said = why;
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => return done.map_err(Lack::into_failure),
+        }
+    }
+}
+
+async fn set_up(args: &SetupArgs) -> Result<StreamReport, Lack> {
+    let config = args.log.nats.config(servers(&args.log)?);
+    let store = match JetStreamStore::open(&config).await {
+        Err(JetStreamError::Missing) => {
+            let replicas = match args.log.nats.nats_replicas {
+                Some(replicas) => replicas,
+                None => JetStreamStore::sensible_replicas(&config).await.map_err(lack)?,
+            };
+            match JetStreamStore::create(&config, LogId::new(uuid_v4(&SystemEntropy)), replicas).await {
+                // It had no leader when it was asked for.
+                Err(error @ JetStreamError::AlreadyExists) => return Err(Waiting(error.to_string()).into()),
+                created => created.map_err(lack)?,
+            }
+        }
+        opened => opened.map_err(lack)?,
+    };
+    store.make_consumers(&args.consumer).await.map_err(lack)?;
+    store.report().await.map_err(|error| match error {
+        ReadError::Unavailable(why) => Waiting(why).into(),
+        corrupt => Failure::failed(corrupt).into(),
+    })
 }
 
 async fn show(args: &ShowArgs) -> Result<(), Failure> {

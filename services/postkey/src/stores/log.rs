@@ -205,7 +205,7 @@ pub(super) fn jet_stream(opened: Result<JetStreamStore, JetStreamError>) -> Resu
 }
 
 /// What waiting can mend, and what it can't.
-pub(super) fn lack(error: JetStreamError) -> Lack {
+pub fn lack(error: JetStreamError) -> Lack {
     match error {
         JetStreamError::Unavailable { .. } => Waiting(error.to_string()).into(),
         error => Failure::failed(error).into(),

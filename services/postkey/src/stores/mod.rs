@@ -19,7 +19,7 @@ use postkey_projection::read_model::ReadModelError;
 use wire::{Body, By, Change, CommandId, EntryId, LogId, OpenError as EntryError, authenticate, open_all, seal};
 
 pub use self::keys::KeyHandle;
-pub use self::log::{LogHandle, check_replicas};
+pub use self::log::{LogHandle, check_replicas, lack};
 pub use self::read_model::ReadModelHandle;
 pub use self::url::{LogUrl, SqliteFile, StoreUrl};
 

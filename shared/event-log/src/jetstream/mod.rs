@@ -172,12 +172,16 @@ impl JetStreamStore {
     /// Makes durable consumers to follow by, for whoever may not make its own. Takes an administrator's credentials.
     ///
     /// # Errors
-    /// Where the servers refuse.
+    /// Where the servers refuse, or do not answer.
     pub async fn make_consumers(&self, names: &[String]) -> Result<(), JetStreamError> {
         for name in names {
-            follow::make_durable(&self.connection, name)
-                .await
-                .map_err(|fault| JetStreamError::Refused(format!("consumer {name}: {fault}")))?;
+            follow::make_durable(&self.connection, name).await.map_err(|fault| match fault {
+                ApiFault::NoAnswer(why) => {
+                    let servers = self.connection.server_info().host;
+                    JetStreamError::Unavailable { servers, reason: format!("consumer {name}: {why}") }
+                }
+                fault => JetStreamError::Refused(format!("consumer {name}: {fault}")),
+            })?;
         }
         Ok(())
     }
