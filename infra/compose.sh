@@ -1,5 +1,6 @@
 # Sourced in this folder: `compose` is Docker Compose v2 or docker-compose 1.29, whichever is there (COMPOSE names another)
 # on compose.yaml.
+. ./settings.sh
 if [ -z "${COMPOSE:-}" ]; then
   if docker compose version > /dev/null 2>&1; then
     COMPOSE="docker compose"
@@ -12,5 +13,5 @@ if [ -z "${COMPOSE:-}" ]; then
 fi
 compose() {
   # shellcheck disable=SC2086 # two words, for the plugin
-  $COMPOSE --project-name postkey --file compose.yaml "$@"
+  $COMPOSE --project-name "$POSTKEY_PROJECT" --file compose.yaml "$@"
 }

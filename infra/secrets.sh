@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes what is missing of infra/secrets/ and of infra/.env, and overwrites nothing: keys and certificates of the NATS
 # cluster, passwords of PostgreSQL, postkey's keyring and clients file; and tokens for clients in DATA (the first
-# argument), for whoever walks through the README. Needs openssl, coreutils, and the image postkey:local.
+# argument), for whoever walks through the README. Needs openssl, coreutils, and our image.
 #
 # Containers run as the person who makes these files, so that they can read them, and nobody else can. Where that is
 # root they run as 65532, and the files are given to it.
@@ -14,17 +14,22 @@ set -euo pipefail
 umask 077
 data=$(realpath -m "${1:?usage: secrets.sh DATA}")
 cd "$(dirname "$0")"
+. ./settings.sh
 
 owner=$(id -u):$(id -g)
 if [ "$(id -u)" = 0 ]; then owner=65532:65532; fi
-# Docker Compose reads it, also when a person calls it by hand.
-[ -e .env ] || printf 'COMPOSE_PROJECT_NAME=postkey\nOWNER=%s\n' "$owner" > .env
+if [ ! -e .env ]; then
+  {
+    printf 'OWNER=%s\nCOMPOSE_PROJECT_NAME=%s\n' "$owner" "$POSTKEY_PROJECT"
+    for name in PROJECT IMAGE {COMMAND,PROJECTION}_{1,2}_PORT; do name=POSTKEY_$name; echo "$name=${!name}"; done
+  } > .env
+fi
 
 give() {
   if [ "$(id -u)" = 0 ]; then chown -R "$owner" secrets; fi
 }
 postkey() {
-  docker run --rm --network none --user "$owner" --volume "$PWD/secrets/postkey:/secrets" postkey:local "$@"
+  docker run --rm --network none --user "$owner" --volume "$PWD/secrets/postkey:/secrets" "$POSTKEY_IMAGE" "$@"
 }
 
 mkdir -p secrets secrets/nats secrets/postgres secrets/postkey

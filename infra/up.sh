@@ -14,13 +14,22 @@ if [ -e "$data/keyring" ]; then
 fi
 docker info > /dev/null 2>&1 || { echo "up.sh: no Docker daemon answers: start it, or join its group" >&2; exit 1; }
 
-echo "images      building postkey:local; the first time takes some minutes"
+echo "images      building $POSTKEY_IMAGE; the first time takes some minutes"
 images/postkey/build.sh
 images/build.sh | sed "s/^/images      /"
 ./secrets.sh "$data"
 
 echo "containers  starting"
-compose up --detach --remove-orphans
+if ! compose up --detach --remove-orphans; then
+  for job in $(compose config --services | grep '^setup-\|^data-folders$'); do
+    container=$(compose ps --quiet "$job")
+    if [ -n "$container" ] && [ "$(docker inspect --format '{{.State.ExitCode}}' "$container")" != 0 ]; then
+      echo "up.sh: the job $job has failed:" >&2
+      docker logs --tail 20 "$container" >&2
+    fi
+  done
+  exit 1
+fi
 services=$(compose config --services | grep -v '^setup-\|^data-folders$')
 deadline=$((SECONDS + WITHIN))
 for service in $services; do
@@ -37,10 +46,11 @@ for service in $services; do
   echo "well        $service"
 done
 
-printf '{"command":"%s","projection":"%s"}' http://127.0.0.1:8081 http://127.0.0.1:8082 > "$data/endpoints.json"
+at=http://127.0.0.1
+printf '{"command":"%s","projection":"%s"}' $at:$POSTKEY_COMMAND_1_PORT $at:$POSTKEY_PROJECTION_1_PORT > "$data/endpoints.json"
 cat << END
-command     http://127.0.0.1:8081 and http://127.0.0.1:8083
-projection  http://127.0.0.1:8082 and http://127.0.0.1:8084
+command     $at:$POSTKEY_COMMAND_1_PORT and $at:$POSTKEY_COMMAND_2_PORT
+projection  $at:$POSTKEY_PROJECTION_1_PORT and $at:$POSTKEY_PROJECTION_2_PORT
 tokens      $data/tokens
 secrets     $PWD/secrets
 END
