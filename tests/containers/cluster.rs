@@ -25,7 +25,7 @@ struct Cluster {
 
 impl Cluster {
     async fn start() -> Self {
-        let network = tokio::task::spawn_blocking(servers::container_network).await.unwrap();
+        let network = tokio::task::spawn_blocking(servers::container_name).await.unwrap();
         let mut nodes = Vec::new();
         let hosts = NAMES.map(|name| format!("{network}-{name}"));
         let hosts = hosts.each_ref().map(String::as_str);

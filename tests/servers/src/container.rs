@@ -167,32 +167,65 @@ pub fn container_label() -> (&'static str, String) {
     (LABEL, own.display().to_string())
 }
 
-/// A name, not given before, for a network that this process makes: it is removed after the process's containers.
-pub fn container_network() -> String {
+/// A name, not given before, for a network, an image or a project of Docker Compose that this process makes: whatever is
+/// named so, or so and more behind `-` or `_`, is removed when the process has ended, whichever way.
+pub fn container_name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let (_, own) = container_label();
-    format!("{}{}", networks_of(Path::new(&own)), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("{}{}", names_of(Path::new(&own)), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// What the names of a process's networks begin with.
-pub(crate) fn networks_of(folder: &Path) -> String {
+/// Removes all that has this [name](container_name): containers, networks, volumes, the image.
+pub fn remove_named(name: &str) {
+    remove(None, &format!("name=^{name}([_-]|$)"), &format!("{name}:*"));
+}
+
+/// What is named so: a line for each container, network and volume.
+///
+/// # Panics
+/// When Docker can't be asked.
+pub fn named(name: &str) -> Vec<String> {
+    let filter = format!("name=^{name}([_-]|$)");
+    let all = [
+        &["ps", "--all", "--format", "{{.Names}}"][..],
+        &["network", "ls", "--format", "{{.Name}}"],
+        &["volume", "ls", "--quiet"],
+    ];
+    let listed = all.map(|list| docker(&[list, &["--filter", &filter]].concat()));
+    listed.iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
+}
+
+/// What the names of a process's networks, projects and images begin with.
+pub(crate) fn names_of(folder: &Path) -> String {
     let process = folder.file_name().unwrap_or_default().display();
     format!("postkey-test-{}-{process}-", children::euid())
 }
 
-/// Removes all containers and networks of the process whose folder this was, where Docker answers.
+/// Removes all that is of the process whose folder this was, where Docker answers.
 pub(crate) fn remove_of(folder: &Path) {
     if !docker_answers() {
         return;
     }
-    let filter = format!("label={LABEL}={}", folder.display());
-    for id in docker(&["ps", "--all", "--quiet", "--filter", &filter]).split_whitespace() {
-        let _ = output(Command::new("docker").args(["rm", "--force", "--volumes", id]));
+    let names = names_of(folder);
+    let (labelled, named) = (format!("label={LABEL}={}", folder.display()), format!("name=^{names}"));
+    remove(Some(&labelled), &named, &format!("{names}*"));
+}
+
+/// Removes the containers with this label, or of such a name, then networks and volumes of such a name, and such tags: by
+/// their names, for another's tag may be of the same image.
+fn remove(label: Option<&str>, name: &str, images: &str) {
+    let each = |list: &[&str], filter: &str, remove: &[&str]| {
+        for found in docker(&[list, &["--filter", filter]].concat()).split_whitespace() {
+            let _ = output(Command::new("docker").args(remove).arg(found));
+        }
+    };
+    for filter in label.into_iter().chain([name]) {
+        each(&["ps", "--all", "--quiet"], filter, &["rm", "--force", "--volumes"]);
     }
-    let filter = format!("name=^{}", networks_of(folder));
-    for id in docker(&["network", "ls", "--quiet", "--filter", &filter]).split_whitespace() {
-        let _ = output(Command::new("docker").args(["network", "rm", id]));
-    }
+    each(&["network", "ls", "--quiet"], name, &["network", "rm"]);
+    each(&["volume", "ls", "--quiet"], name, &["volume", "rm"]);
+    let images = format!("reference={images}");
+    each(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], &images, &["image", "rm"]);
 }
 
 /// Pulls an image that isn't there, or has `infra/images/build.sh` build what stands in for it.

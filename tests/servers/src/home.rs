@@ -17,15 +17,18 @@ use crate::{children, container};
 /// What the process that holds a folder holds its lock on.
 const LOCK: &str = "lock";
 
-/// Removes folder `$1`, all containers that it labels by `$2`, and the networks whose names begin with `$3`, when standard
-/// input ends: when its owner does.
+/// Removes folder `$1`, all containers that it labels by `$2`, and all containers, networks, volumes and images whose names
+/// begin with `$3`, when standard input ends: when its owner does.
 const REMOVE_AFTER: &str = r#"
 trap '' HUP INT TERM
 cat > /dev/null
 for again in 1 2 3 4 5; do
   if [ -e "$1/containers" ]; then
     docker ps -aq --filter "label=$2=$1" | xargs -r docker rm -fv
+    docker ps -aq --filter "name=^$3" | xargs -r docker rm -fv
     docker network ls -q --filter "name=^$3" | xargs -r docker network rm
+    docker volume ls -q --filter "name=^$3" | xargs -r docker volume rm
+    docker image ls --format '{{.Repository}}:{{.Tag}}' --filter "reference=$3*" | xargs -r docker image rm
   fi
   rm -rf "$1" && exit
   sleep 1
@@ -107,7 +110,7 @@ fn sweep(processes: &Path) {
 fn remove_after_us(folder: &Path) {
     let mut command = Command::new("sh");
     command.args(["-c", REMOVE_AFTER, "sh"]).arg(folder).arg(container::LABEL);
-    command.arg(container::networks_of(folder));
+    command.arg(container::names_of(folder));
     command.current_dir("/").process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut shell = command.spawn().expect("sh");

@@ -38,7 +38,7 @@ mod until;
 mod way;
 
 pub use cluster::NatsCluster;
-pub use container::{container_label, container_network, docker_answers, provide_image};
+pub use container::{container_label, container_name, docker_answers, named, provide_image, remove_named};
 pub use nats::{Nats, NatsOptions};
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresOptions};
