@@ -56,6 +56,9 @@ pub enum NotOurs {
         "its schema is not there yet, or an older version's, and this role may not change it: run `postkey postgres setup` as its owner"
     )]
     NotSetUp,
+    /// It, or a table in it, is another role's, and so it is not this one's to set up.
+    #[error("it is not this role's to set up: run `postkey postgres setup` as its owner, {0}")]
+    NotOwner(String),
     /// It can't be asked.
     #[error("{}", said(.0))]
     Postgres(#[from] sqlx::Error),
@@ -91,8 +94,9 @@ impl Schema {
     /// Idempotent.
     ///
     /// # Errors
-    /// As [`Schema::open`].
+    /// As [`Schema::open`], and where this role is not the owner: what it grants would be granted by nobody.
     pub async fn set_up(&self, location: &Location) -> Result<(), NotOurs> {
+        check_owner(location).await?;
         let connections = connections(location);
         let done = self.migrated(&connections, self.repeatable, self.grants).await;
         connections.close().await;
@@ -176,6 +180,22 @@ impl Schema {
             Ok(found) if (1..=self.migrations.len()).contains(&found) => Ok(Found::Version(found)),
             _ => Err(NotOurs::OtherVersion { found: version, known: self.known() }),
         }
+    }
+}
+
+/// Whether this role owns the database and all tables in it; a superuser owns everything.
+async fn check_owner(location: &Location) -> Result<(), NotOurs> {
+    const ANOTHERS: &str = "\
+        SELECT pg_get_userbyid(owner) FROM ( \
+            SELECT datdba AS owner FROM pg_database WHERE datname = current_database() \
+            UNION SELECT relowner FROM pg_class WHERE relnamespace = to_regnamespace('public') AND relkind IN ('r', 'p', 'v', 'm') \
+        ) AS owners WHERE NOT pg_has_role(owner, 'USAGE') ORDER BY 1 LIMIT 1";
+    let connections = connections(location);
+    let anothers = connections.once(async |connection| sqlx::query(ANOTHERS).fetch_optional(connection).await).await;
+    connections.close().await;
+    match anothers?.map(|row| row.try_get::<String, _>(0)).transpose()? {
+        None => Ok(()),
+        Some(owner) => Err(NotOurs::NotOwner(owner)),
     }
 }
 

@@ -157,3 +157,26 @@ async fn a_setup_makes_again_what_is_missing_of_a_repeatable_schema_and_of_no_ot
         assert_eq!(database.psql("SELECT to_regclass('t') IS NOT NULL"), if repeatable { "t" } else { "f" });
     }
 }
+
+/// Its grants would be no more than warnings of the server's.
+#[tokio::test]
+async fn only_the_owner_sets_up_and_others_are_told_who_it_is() {
+    let database = database();
+    let [owner, stranger] = ["owner", "other"].map(|role| format!("{role}_{}", database.name));
+    database.psql(&format!("CREATE ROLE {owner} LOGIN; CREATE ROLE {stranger} LOGIN"));
+    database.psql(&format!("ALTER DATABASE {} OWNER TO {owner}", database.name));
+    let told = async || match TWO.set_up(&database.of(&stranger)).await.unwrap_err() {
+        NotOurs::NotOwner(named) => assert_eq!(named, owner),
+        other => panic!("{other}"),
+    };
+    told().await;
+    TWO.set_up(&database.of(&owner)).await.unwrap();
+    database.psql(&format!("GRANT SELECT ON postkey_schema TO {stranger}"));
+    told().await;
+
+    // A table that somebody else has made is not the owner's to grant.
+    database.psql(&format!("ALTER TABLE t OWNER TO {stranger}"));
+    let refused = TWO.set_up(&database.of(&owner)).await.unwrap_err().to_string();
+    assert!(refused.contains(&format!("as its owner, {stranger}")), "{refused}");
+    TWO.set_up(&database.location).await.unwrap();
+}
