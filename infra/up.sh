@@ -36,8 +36,8 @@ for service in $services; do
   container=$(compose ps --quiet "$service")
   until [ "$(docker inspect --format '{{.State.Health.Status}}' "$container")" = healthy ]; do
     if [ $SECONDS -ge $deadline ]; then
-      echo "up.sh: $service is not well after $WITHIN seconds. Its last check, and its last words:" >&2
-      docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' "$container" | tail -n 1 >&2
+      echo "up.sh: $service is not well after $WITHIN seconds. What its health says, and its last words:" >&2
+      docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' "$container" | sort -u >&2
       docker logs --tail 20 "$container" >&2
       exit 1
     fi

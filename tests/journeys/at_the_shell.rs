@@ -29,8 +29,18 @@ async fn the_version_is_one_line() {
 
 #[tokio::test]
 async fn what_is_typed_wrongly_exits_with_2() {
-    for arguments in [&[][..], &["nonsense"], &["up", "--nonsense"], &["command"], &["token", "new", "--role", "root"]]
-    {
+    for arguments in [
+        &[][..],
+        &["nonsense"],
+        &["up", "--nonsense"],
+        &["command"],
+        &["token", "new", "--role", "root"],
+        &["nats", "setup", "--log", "nats://127.0.0.1:1", "--consumer", "a b"],
+        &["nats", "setup", "--log", "nats://127.0.0.1:1", "--consumer", "a.>"],
+        &["postgres", "setup"],
+        &["postgres", "setup", "--keys-password-file", "/dev/null"],
+        &["postgres", "setup", "--keys", "sqlite:keys.db", "--read-model-password-file", "/dev/null"],
+    ] {
         let finished = typed(arguments.iter().copied()).await;
         assert_eq!(finished.code, Some(2), "{arguments:?}: {finished:#?}");
         assert!(!finished.stderr.is_empty() && finished.stdout.is_empty(), "{finished:#?}");

@@ -56,8 +56,11 @@ async fn a_health_check_needs_nothing_but_the_binary() {
     let separate = Separate::init(&folder).await;
     let mut projection = separate.projection("127.0.0.1:0");
     let url = listening(&mut projection).await;
-    let red = healthy(&url).await.failed_in_one_line();
-    assert!(red.contains("/readyz answers 503") && red.contains("log.db"), "it says why: {red}");
+    let red = healthy(&url).await;
+    let why: Vec<_> = red.stdout.lines().collect();
+    assert!(matches!(why[..], [why] if why.starts_with("red     start: ") && why.contains("log.db")), "{red:#?}");
+    let red = red.failed_in_one_line();
+    assert!(red.ends_with("/readyz answers 503"), "{red}");
     healthy(&format!("{url}/healthz")).await.worked();
 
     let mut command = separate.command(&url);

@@ -173,7 +173,7 @@ pub struct NatsArgs {
     #[arg(long, env = "POSTKEY_NATS_INBOX_PREFIX", value_name = "PREFIX", default_value = "_INBOX")]
     pub nats_inbox_prefix: String,
     /// The durable consumer to follow by, one for each projection; without one, we make our own each time
-    #[arg(long, env = "POSTKEY_NATS_CONSUMER", value_name = "NAME")]
+    #[arg(long, env = "POSTKEY_NATS_CONSUMER", value_name = "NAME", value_parser = consumer_name)]
     pub nats_consumer: Option<String>,
     /// Accept servers that acknowledge before they have written to their disks: a power cut loses changes then
     #[arg(long, env = "POSTKEY_ALLOW_LAZY_SYNC")]
@@ -200,6 +200,16 @@ impl NatsArgs {
             consumer: self.nats_consumer.clone(),
             ..NatsConfig::new(servers.to_vec())
         }
+    }
+}
+
+/// A consumer's name is a token of the subjects by which it is asked.
+pub fn consumer_name(text: &str) -> Result<String, &'static str> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !text.is_empty() && text.len() <= 64 && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("up to 64 of A-Z, a-z, 0-9, - and _")
     }
 }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 use clap::Args;
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
+use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::journal::print;
 
 /// How long the whole answer may take: a service that can't say within that how it is does not serve either.
 const WITHIN: Duration = Duration::from_secs(2);
-/// How much of an answer is shown, in characters: all checks of a service, and no page of a stranger.
+/// How much is shown of a reason, or of an answer that is no service's, in characters: no page of a stranger.
 const SHOWN: usize = 400;
 
 #[derive(Args, Debug)]
@@ -21,7 +22,8 @@ Examples:
   postkey healthy http://127.0.0.1:8082/healthz    must a person look?
   postkey healthy http://127.0.0.1:8222/healthz    a NATS server, by its monitor port
 
-One line, and exit code 0 where the answer is 200 within 2 seconds, else 1.")]
+A line for each check of a service that is not green, with its reason, and one line in the end. Exit code 0 where the
+answer is 200 within 2 seconds, else 1.")]
 pub struct HealthyArgs {
     /// The service; /readyz is asked where the URL has no path
     #[arg(value_name = "URL")]
@@ -44,10 +46,22 @@ pub async fn healthy(args: HealthyArgs) -> Result<(), Failure> {
     let client = Client::builder().no_proxy().redirect(Policy::none()).timeout(WITHIN).build().map_err(failed)?;
     let answer = client.get(url.clone()).send().await.map_err(failed)?;
     let status = answer.status();
+    let text = answer.text().await.map_err(failed)?;
+    let report: Value = serde_json::from_str(&text).unwrap_or_default();
+    let checks = report["checks"].as_array();
+    for check in checks.into_iter().flatten() {
+        let said = |field| check[field].as_str().map(shown);
+        if let (Some(status), Some(name), Some(reason)) = (said("status"), said("name"), said("reason")) {
+            print(format_args!("{status:<7} {name}: {reason}"))?;
+        }
+    }
     if status == StatusCode::OK {
         return print(format_args!("{url} is well"));
     }
-    let text = answer.text().await.map_err(failed)?;
-    let text: String = text.chars().filter(|character| !character.is_control()).take(SHOWN).collect();
-    Err(Failure::failed(format!("{url} answers {}: {text}", status.as_u16())))
+    let said = if checks.is_some() { String::new() } else { format!(": {}", shown(&text)) };
+    Err(Failure::failed(format!("{url} answers {}{said}", status.as_u16())))
+}
+
+fn shown(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(SHOWN).collect()
 }

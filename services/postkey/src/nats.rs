@@ -7,7 +7,7 @@ use event_log::{JetStreamError, JetStreamStore, ReadError, StreamReport};
 use postkey_http::uuid_v4;
 use wire::LogId;
 
-use crate::args::LogArgs;
+use crate::args::{LogArgs, consumer_name};
 use crate::edges::SystemEntropy;
 use crate::failure::Failure;
 use crate::journal::print;
@@ -38,7 +38,7 @@ pub struct SetupArgs {
     #[command(flatten)]
     log: LogArgs,
     /// A durable consumer to make, one for each projection service (its --nats-consumer); may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = consumer_name)]
     consumer: Vec<String>,
 }
 

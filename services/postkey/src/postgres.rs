@@ -28,13 +28,7 @@ right to connect. It changes nothing that is as it should be. Where a service's 
 superuser, the service does it at its first start and nobody needs this.")]
 pub struct SetupArgs {
     /// The read model's database
-    #[arg(
-        long,
-        env = "POSTKEY_READ_MODEL",
-        value_name = "URL",
-        required_unless_present = "keys",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "POSTKEY_READ_MODEL", value_name = "URL", hide_env_values = true)]
     read_model: Option<StoreUrl>,
     /// The key store's database
     #[arg(long, env = "POSTKEY_KEYS", value_name = "URL", hide_env_values = true)]
@@ -49,6 +43,17 @@ pub struct SetupArgs {
 
 pub async fn postgres(action: PostgresAction) -> Result<(), Failure> {
     let PostgresAction::Setup(args) = action;
+    if args.read_model.is_none() && args.keys.is_none() {
+        return Err(Failure::usage("name what to set up: --read-model URL, --keys URL, or both"));
+    }
+    for (file, of, url) in [
+        (&args.read_model_password_file, "--read-model", &args.read_model),
+        (&args.keys_password_file, "--keys", &args.keys),
+    ] {
+        if file.is_some() && url.is_none() {
+            return Err(Failure::usage(format!("{of}-password-file is the password for {of} URL, which is missing")));
+        }
+    }
     if let Some(url) = args.read_model {
         let location = location(url, args.read_model_password_file.as_deref())?;
         PostgresReadModel::set_up(&location).await?;
