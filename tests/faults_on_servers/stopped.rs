@@ -135,7 +135,7 @@ async fn lost_keys_are_said_to_be_lost_by_all_and_nobody_restarts_anything_once_
     until_stopped(&services, Some("keys_unavailable")).await;
     for projection in &services.projections {
         until_says(&Api::new(&projection.url), "keys", "red", "restore the key store").await;
-        assert_eq!(projection.health().await.status, 503, "a person has to look");
+        assert_eq!(projection.api().get("/healthz").await.status, 503, "a person has to look");
     }
     let command = scene.stack.command();
     until_says(command, "projection", "yellow", "lacks keys").await;
@@ -165,7 +165,7 @@ async fn projections_that_can_not_ask_the_log_do_not_say_again_and_again_that_th
     let services = separate.several(1, 2).await;
     nats.kill();
     for seat in &services.projections {
-        until("it is not ready", async || seat.is_red().await.then_some(())).await;
+        until("it is not ready", async || (seat.api().get("/readyz").await.status == 503).then_some(())).await;
     }
     // Each claim sets another end.
     let mut claims = Vec::new();

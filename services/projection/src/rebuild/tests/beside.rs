@@ -88,6 +88,10 @@ impl ReadModelWriter for Moving {
 
 #[async_trait]
 impl Generations for Moving {
+    async fn mend(&self) -> Result<(), ReadModelError> {
+        self.model.mend().await
+    }
+
     async fn live(&self) -> Result<Generation, ReadModelError> {
         self.model.live().await
     }
