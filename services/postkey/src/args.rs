@@ -1,5 +1,6 @@
 //! The command line. Help teaches by example.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -340,6 +341,24 @@ pub struct ProjectionArgs {
     pub freshness: FreshnessArgs,
 }
 
+/// Says so where a URL on the command line holds a password: whoever may list this machine's processes reads it there.
+pub fn warn_of_passwords(mut arguments: impl Iterator<Item = OsString>) {
+    if arguments.any(|argument| holds_password(&argument.to_string_lossy())) {
+        tracing::warn!(
+            "a URL on the command line holds a password, which everybody on this machine can see: give a file \
+             (--nats-credentials, --keys-password-file, --read-model-password-file), or the URL by its variable POSTKEY_…"
+        );
+    }
+}
+
+/// Whether one of the URLs in an argument has a password before its host (RFC 3986 §3.2.1).
+fn holds_password(argument: &str) -> bool {
+    argument.split("://").skip(1).any(|rest| {
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        authority.split(',').any(|server| server.rsplit_once('@').is_some_and(|(login, _)| login.contains(':')))
+    })
+}
+
 /// Tells what is wrong with the command line, or shows the help that was asked for. A value that is no URL of a store is
 /// not repeated: it may hold a password.
 pub fn refused(error: &clap::Error) -> ExitCode {
@@ -356,4 +375,26 @@ pub fn refused(error: &clap::Error) -> ExitCode {
     };
     let why = std::error::Error::source(error).map(|why| format!(": {why}")).unwrap_or_default();
     Failure::usage(format!("a value for {argument} can't be read{why}")).report()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_seen_and_nothing_else_is_taken_for_one() {
+        for url in [
+            "postgres://role:word@db/x",
+            "--log=nats://a:b@n1:4222",
+            "nats://n1:1,a:b@n2:4222",
+            "tls://n1,tls://a:b@n2",
+        ] {
+            assert!(holds_password(url), "{url}");
+        }
+        for plain in
+            ["postgres://role@db:5432/x", "nats://n1:4222,n2:4222", "http://127.0.0.1:8082/a:b@c", "a:b@c", "--listen"]
+        {
+            assert!(!holds_password(plain), "{plain}");
+        }
+    }
 }

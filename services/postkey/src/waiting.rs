@@ -15,6 +15,7 @@ use postkey_http::{Code, Health, Problem, health_routes, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::args::warn_of_passwords;
 use crate::edges::SystemEntropy;
 use crate::failure::Failure;
 use crate::journal::print;
@@ -58,6 +59,7 @@ where
             if said.is_none() && !matches!(opened, Some(Err(Lack::Failed(_) | Lack::Damaged(_)))) {
                 said = Some(String::new());
                 print(format_args!("listening on http://{}", listener.local_addr()?))?;
+                warn_of_passwords(std::env::args_os());
             }
             match opened {
                 None => break Ok(None),
