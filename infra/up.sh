@@ -22,7 +22,7 @@ images/build.sh | sed "s/^/images      /"
 echo "containers  starting"
 if ! compose up --detach --remove-orphans; then
   for job in $(compose config --services | grep '^setup-\|^data-folders$'); do
-    container=$(compose ps --quiet "$job")
+    container=$(compose ps --all --quiet "$job")
     if [ -n "$container" ] && [ "$(docker inspect --format '{{.State.ExitCode}}' "$container")" != 0 ]; then
       echo "up.sh: the job $job has failed:" >&2
       docker logs --tail 20 "$container" >&2
@@ -33,7 +33,7 @@ fi
 services=$(compose config --services | grep -v '^setup-\|^data-folders$')
 deadline=$((SECONDS + WITHIN))
 for service in $services; do
-  container=$(compose ps --quiet "$service")
+  container=$(compose ps --all --quiet "$service")
   until [ "$(docker inspect --format '{{.State.Health.Status}}' "$container")" = healthy ]; do
     if [ $SECONDS -ge $deadline ]; then
       echo "up.sh: $service is not well after $WITHIN seconds. What its health says, and its last words:" >&2

@@ -123,6 +123,9 @@ async fn make_up_brings_a_cluster_from_nothing_and_the_walk_leads_to_the_same() 
     let leads =
         "docker compose --file infra/compose.yaml logs projection-1 projection-2 | grep \"this projection leads\"";
     assert_eq!(tree.types(leads).lines().count(), 1, "one projection leads");
+    let rebuild = "docker compose --file infra/compose.yaml run --rm --no-deps projection-1 rebuild";
+    let rebuilt = tree.types(rebuild);
+    assert!(rebuilt.contains("the old rows were as the log has them"), "{rebuilt}");
     another_key(&tree).await;
 
     // Data stays over a stop, and nothing else does.

@@ -9,8 +9,8 @@ cd "$(dirname "$0")"
 if [ -z "$binary" ]; then
   host=$(rustc -vV | sed -n 's/^host: //p')
   # With --target the flag reaches what is built, and not the macros and build scripts that run while building; beside those
-  # of .cargo/config.toml, which RUSTFLAGS would put out of force.
-  ${CARGO:-cargo} build --config "target.$host.rustflags=[\"-C\", \"target-feature=+crt-static\"]" \
+  # of .cargo/config.toml. Flags in the environment would put both out of force.
+  env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS ${CARGO:-cargo} build --config "target.$host.rustflags=[\"-C\", \"target-feature=+crt-static\"]" \
     --quiet --release --locked --package postkey --target "$host" --manifest-path ../../../Cargo.toml
   binary=${CARGO_TARGET_DIR:-../../../target}/$host/release/postkey
 fi
@@ -20,3 +20,5 @@ strip postkey.new 2> /dev/null || true
 chmod 755 postkey.new
 mv postkey.new postkey
 said=$(docker build --quiet --tag "${POSTKEY_IMAGE:-postkey:local}" . 2>&1) || { echo "$said" >&2; exit 1; }
+# One that is not static would find no loader there.
+docker run --rm --network none "${POSTKEY_IMAGE:-postkey:local}" version > /dev/null
