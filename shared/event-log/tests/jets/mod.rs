@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::response::Response;
-use async_nats::{Client, ConnectOptions, HeaderMap, ServerAddr};
+use async_nats::{Client, ConnectOptions, HeaderMap, ServerAddr, Subscriber};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::Position;
@@ -71,6 +71,13 @@ impl Administrator {
             _ => ConnectOptions::new(),
         };
         Self(options.ignore_discovered_servers().connect(servers).await.expect("a server"))
+    }
+
+    /// Hears what is sent to a subject, from when this returns.
+    pub async fn listens(&self, subject: &'static str) -> Subscriber {
+        let subscriber = self.0.subscribe(subject).await.expect("connected");
+        self.0.flush().await.expect("connected");
+        subscriber
     }
 
     /// Asks JetStream's API, and has an answer that is no refusal.

@@ -1,8 +1,8 @@
-//! A way to a server on which answers are seen, and lost.
+//! A way to a server on which answers are seen, lost, and changed.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +24,8 @@ struct Orders {
     refusals_in_flight: AtomicUsize,
     /// How many directly read entries still to leave out.
     entries_to_lose: AtomicUsize,
+    /// Which version the server greets as, instead of its own.
+    version: OnceLock<&'static str>,
 }
 
 impl Proxy {
@@ -46,6 +48,11 @@ impl Proxy {
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// From now on the server greets as one of this version.
+    pub fn greet_as(&self, version: &'static str) {
+        self.orders.version.set(version).expect("it greets as one version only");
     }
 
     pub fn lose_acks(&self, count: usize) {
@@ -93,6 +100,9 @@ async fn pass(client: TcpStream, server: TcpStream, orders: Arc<Orders>) {
             if let Some(entry) = directly_read(&chunk).filter(|_| take_one(&orders.entries_to_lose)) {
                 chunk.drain(entry);
             }
+            if let Some(version) = orders.version.get().filter(|_| chunk.starts_with(b"INFO ")) {
+                chunk = greeting_of(&chunk, version);
+            }
             let read = chunk.len();
             orders.refusals_in_flight.fetch_add(count(&chunk, b"\"err_code\":10164"), Ordering::SeqCst);
             if count(&chunk, b"{\"stream\":\"POSTKEY\"") > 0 && take_one(&orders.acks_to_lose) {
@@ -116,6 +126,14 @@ async fn pass(client: TcpStream, server: TcpStream, orders: Arc<Orders>) {
         () = upwards => {}
         () = downwards => {}
     }
+}
+
+/// A server's first line with another version: `INFO {"server_id":"…","version":"2.15.1",…}`.
+fn greeting_of(line: &[u8], version: &str) -> Vec<u8> {
+    let line = String::from_utf8_lossy(line);
+    let (before, after) = line.split_once("\"version\":\"").expect("a server says its version");
+    let (_, after) = after.split_once('"').expect("a string");
+    format!("{before}\"version\":\"{version}\"{after}").into_bytes()
 }
 
 /// A whole message of an answer of many that is not its first: `HMSG <subject> <sid> <bytes of headers> <bytes>`, a line's
