@@ -2,6 +2,7 @@
 
 use futures::StreamExt;
 use serde_json::{Value, json};
+use stage::run;
 
 use crate::site::{Connected, SERVICES, SOON, Site};
 
@@ -73,6 +74,20 @@ async fn nobody_but_the_admin_changes_stops_or_copies_the_log() {
     }
     let gone = admin.api("$JS.API.STREAM.INFO.POSTKEY", &Value::Null).await.0;
     assert_eq!(gone["error"]["err_code"], 10059, "the last request deleted the stream: {gone}");
+}
+
+#[tokio::test]
+async fn a_setup_by_a_service_is_refused_and_nothing_is_waited_for() {
+    let site = Site::set_up().await;
+    // By the first it may not even ask after the stream, by the second it may, and makes no consumer.
+    for (prefix, word) in [("$JS.API", "POSTKEY can't be asked after"), ("EV.API", "projection-1 can't be made")] {
+        let mut setup = site.setup_log("command-1");
+        setup.env("POSTKEY_NATS_API_PREFIX", prefix).env("POSTKEY_NATS_INBOX_PREFIX", "_INBOX_command-1");
+        let refused = run(setup).await;
+        assert!(!refused.stderr.contains("not yet"), "{prefix}: {refused:#?}");
+        let line = refused.failed_in_one_line();
+        assert!(line.contains(word) && line.contains("administrator"), "{prefix}: {line}");
+    }
 }
 
 #[tokio::test]

@@ -99,11 +99,14 @@ impl Site {
         let config = Some(configuration(&identities));
         let nats = tokio::task::spawn_blocking(|| Nats::with(NatsOptions { config, ..NatsOptions::default() }));
         let site = Self { nats: nats.await.unwrap(), identities };
-        let folder = |name| site.identities.file(name).display().to_string();
-        run(site.call("setup-log", &[("/run/identity", folder("admin")), ("/run/nats", folder("public"))]))
-            .await
-            .worked();
+        run(site.setup_log("admin")).await.worked();
         site
+    }
+
+    /// The job `setup-log` of compose.yaml, done by this identity.
+    pub fn setup_log(&self, identity: &str) -> Command {
+        let folder = |name| self.identities.file(name).display().to_string();
+        self.call("setup-log", &[("/run/identity", folder(identity)), ("/run/nats", folder("public"))])
     }
 
     /// The same with three entries.

@@ -175,12 +175,20 @@ impl JetStreamStore {
     /// Where the servers refuse, or do not answer.
     pub async fn make_consumers(&self, names: &[String]) -> Result<(), JetStreamError> {
         for name in names {
-            follow::make_durable(&self.connection, name).await.map_err(|fault| match fault {
-                ApiFault::NoAnswer(why) => {
-                    let servers = self.connection.server_info().host;
-                    JetStreamError::Unavailable { servers, reason: format!("consumer {name}: {why}") }
+            follow::make_durable(&self.connection, name).await.map_err(|fault| {
+                if fault.is_for_want_of_rights() {
+                    return JetStreamError::Refused(format!(
+                        "the consumer {name} can't be made ({fault}): `postkey nats setup` makes it, with an administrator's \
+                         credentials"
+                    ));
                 }
-                fault => JetStreamError::Refused(format!("consumer {name}: {fault}")),
+                match fault {
+                    ApiFault::NoAnswer(why) => {
+                        let servers = self.connection.server_info().host;
+                        JetStreamError::Unavailable { servers, reason: format!("consumer {name}: {why}") }
+                    }
+                    fault => JetStreamError::Refused(format!("consumer {name}: {fault}")),
+                }
             })?;
         }
         Ok(())
@@ -473,6 +481,11 @@ async fn create(config: &NatsConfig, creation: &serde_json::Value) -> Result<(),
 fn refused(config: &NatsConfig, fault: ApiFault) -> JetStreamError {
     match fault {
         fault if fault.is(code::STREAM_NOT_FOUND) => JetStreamError::Missing,
+        // Waiting gives nobody rights.
+        fault if fault.is_for_want_of_rights() => JetStreamError::Refused(format!(
+            "the stream {STREAM} can't be asked after with these credentials, this API prefix and this inbox prefix ({fault}): \
+             an administrator says which are yours"
+        )),
         ApiFault::NoAnswer(reason) => JetStreamError::Unavailable { servers: config.shown(), reason },
         fault => JetStreamError::Refused(fault.to_string()),
     }
