@@ -62,6 +62,33 @@ async fn passwords_are_changed_through_either_command_service_and_whichever_proj
     ann.saves(&first, &[&one]).await;
 }
 
+/// The command service asks one projection, which holds its answer back for up to 20 s until there is something new. Where
+/// that one stands still, another one's wake-up over NATS is what makes it ask that other.
+#[tokio::test]
+async fn a_projection_that_stands_still_holds_no_save_back_where_another_one_wakes_the_command_service() {
+    let production = Production::set_up().await;
+    let one = production.projection("projection-1", "127.0.0.1:0").await;
+    let two = production.projection("projection-2", "127.0.0.1:0").await;
+    let command = production.command("command-1", &[&one, &two]).await;
+    for seat in [&one, &two, &command] {
+        seat.ready().await;
+    }
+    let mut ann = Ann::of(production, &command, &one).await;
+    // Whichever is asked: each stands still once.
+    for (still, goes_on) in [(&one, &two), (&two, &one)] {
+        ann.saves(&command, &[&one, &two]).await;
+        // Another question begins here, which nobody answers for longer than the next change waits.
+        let operator = ann.production.stack(&command, goes_on).commands_as("operator").with("prefer", "wait=15");
+        let edit = async |name: &str| operator.patch(&ann.path, &json!({"first_name": name})).await;
+        edit("Before").await.receipt(200, &["UserEdited"]);
+        still.process.pause();
+        let edited = edit("Meanwhile").await.receipt(200, &["UserEdited"]);
+        assert_eq!(edited["effective"], true, "{edited}");
+        still.process.resume();
+        still.ready().await;
+    }
+}
+
 #[tokio::test]
 async fn a_command_service_whose_key_is_revoked_is_shut_out_and_the_other_goes_on() {
     let production = Production::set_up().await;
