@@ -3,6 +3,8 @@
 use servers::{Nats, NatsCluster, NatsOptions, Postgres};
 use stage::{Folder, PASSWORD, Running, Scene, Separate, run, until};
 
+use crate::stopped::until_says;
+
 #[tokio::test]
 async fn a_server_that_acknowledges_before_it_writes_is_refused_unless_told_so_in_so_many_words() {
     let (folder, nats) = (Folder::new(), Nats::with(NatsOptions { lazy_sync: true, ..NatsOptions::default() }));
@@ -20,6 +22,45 @@ async fn servers_whose_disks_nobody_can_ask_after_are_refused() {
     let separate = Separate::at(&folder, &nats.account(), "", Postgres::shared()).await;
     let line = separate.command("http://127.0.0.1:1").finished().await.failed_in_one_line();
     assert!(line.contains("--nats-monitor"), "{line}");
+}
+
+/// Two of three are enough to start. Whether the third keeps what it acknowledges is looked at as soon as it is there.
+#[tokio::test]
+async fn a_server_that_was_down_at_the_start_and_comes_back_with_lazy_sync_makes_command_services_not_ready() {
+    let (folder, mut cluster) = (Folder::new(), NatsCluster::start());
+    let separate = Separate::at(&folder, &cluster.account(), &cluster.monitor_urls(), Postgres::shared()).await;
+    run(separate.nats_setup()).await.worked();
+    cluster.nodes()[2].kill();
+    let services = separate.several(1, 1).await;
+    let unseen = format!("the monitoring of these servers does not answer: {}", cluster.nodes()[2].monitor_url());
+    let (command, projection) = (services.commands[0].api(), services.projections[0].api());
+    for service in [&command, &projection] {
+        until_says(service, "stream", "yellow", &unseen).await;
+    }
+
+    cluster.nodes()[2].sync_lazily(true);
+    cluster.nodes()[2].start_again();
+    until_says(&command, "stream", "red", "n2 acknowledges before it writes to its disk").await;
+    assert_eq!(command.get("/readyz").await.status, 503);
+    // It appends nothing, and logins go on.
+    until_says(&projection, "stream", "yellow", "n2 acknowledges before it writes to its disk").await;
+    assert_eq!(projection.get("/readyz").await.status, 200);
+
+    cluster.nodes()[2].stop();
+    cluster.nodes()[2].sync_lazily(false);
+    cluster.nodes()[2].start_again();
+    services.ready().await;
+    services.are_well().await;
+}
+
+/// A monitor's URL that was mistyped looks like a server that is down.
+#[tokio::test]
+async fn a_monitor_that_never_answers_is_named_as_long_as_it_does_not() {
+    let (folder, nats) = (Folder::new(), Nats::shared());
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let monitors = format!("{},http://{nobody}", nats.monitor_url());
+    let services = Separate::at(&folder, &nats.account(), &monitors, Postgres::shared()).await.several(1, 1).await;
+    services.all_say("stream", &format!("does not answer: http://{nobody}")).await;
 }
 
 #[tokio::test]

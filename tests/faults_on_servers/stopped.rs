@@ -23,7 +23,7 @@ async fn until_stopped(services: &Several, by: Option<&str>) {
 }
 
 /// Waits until a check of a service says this, in this colour.
-async fn until_says(service: &Api, check: &str, colour: &str, words: &str) {
+pub async fn until_says(service: &Api, check: &str, colour: &str, words: &str) {
     until(&format!("{check} is {colour} and says {words:?}"), async || {
         let health = service.get("/healthz").await.body;
         let mut checks = health["checks"].as_array()?.iter().filter(|one| one["name"] == check);

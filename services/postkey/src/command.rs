@@ -26,7 +26,7 @@ pub async fn command(args: CommandArgs) -> Result<(), Failure> {
     let stores =
         opened(&listener, Code::LogUnavailable, &stop, || Stores::open_to_write(&args.log, &args.keys, None)).await?;
     let Some(stores) = stores else { return Ok(()) };
-    stores.handle.watch(&health, &args.log.nats, &stop)?;
+    stores.handle.watch(&health, &args.log.nats, true, &stop)?;
     let edge = Edge { clients, hasher, health };
     let parts = stores.command(Policy::of(args.policy.policy), edge, projection, &stop).await;
     let ran = postkey_command::run(parts, TcpListener::from_std(listener)?, stop).await;

@@ -27,7 +27,7 @@ pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
     let Some((model, stores)) = opened(&listener, Code::CatchingUp, &stop, || open(&args, &read_model)).await? else {
         return Ok(());
     };
-    stores.handle.watch(&health, &args.log.nats, &stop)?;
+    stores.handle.watch(&health, &args.log.nats, false, &stop)?;
     let edge = Edge { clients, hasher, health };
     let parts = stores.projection(&model, edge, args.freshness.freshness_bound, &stop);
     let ran = postkey_projection::run(parts, TcpListener::from_std(listener)?, stop).await;

@@ -113,19 +113,26 @@ impl LogHandle {
         match Monitors::new(&nats.nats_monitor)?.check(&report.servers).await {
             Verdict::Sound | Verdict::Partly(_) => Ok(()),
             Verdict::Nobody(why) => Err(Waiting(why).into()),
-            Verdict::Unsound(why) => Err(Failure::failed(why).into()),
+            Verdict::Unsound(why) | Verdict::Lossy(why) => Err(Failure::failed(why).into()),
         }
     }
 
-    /// Shows in health, until `stop`, what is the matter with the stream, its servers and the connection.
-    pub fn watch(&self, health: &Health, nats: &NatsArgs, stop: &CancellationToken) -> Result<(), Failure> {
+    /// Shows in health, until `stop`, what is the matter with the stream, its servers and the connection. Whoever `appends`
+    /// is not ready while a server forgets what it has acknowledged: one that did not answer at the start may be such a one.
+    pub fn watch(
+        &self,
+        health: &Health,
+        nats: &NatsArgs,
+        appends: bool,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
         let Self::JetStream(store) = self else { return Ok(()) };
         let monitors = match nats.nats_monitor.as_slice() {
             [] => None,
             _ if nats.allow_lazy_sync => None,
             urls => Some(Monitors::new(urls)?),
         };
-        let watching = Watching { store: Arc::clone(store), monitors, servers: None };
+        let watching = Watching { store: Arc::clone(store), monitors, appends, servers: Verdict::Sound };
         let (connection, stream) = (health.check("nats"), health.check("stream"));
         let stop = stop.clone();
         tokio::spawn(async move { stop.run_until_cancelled(watching.run(connection, stream)).await });
@@ -149,8 +156,9 @@ pub fn check_replicas(report: &StreamReport, nats: &NatsArgs) -> Result<(), Fail
 struct Watching {
     store: Arc<JetStreamStore>,
     monitors: Option<Monitors>,
-    /// What the monitors said last, where they said anything worth a look.
-    servers: Option<String>,
+    appends: bool,
+    /// What the monitors said last.
+    servers: Verdict,
 }
 
 impl Watching {
@@ -163,9 +171,12 @@ impl Watching {
                 Some(what) => connection.red(what),
             }
             let Alarms { drift, servers, consumer } = alarms.borrow_and_update().clone();
-            let said: Vec<_> = [drift, servers, consumer, self.servers.clone()].into_iter().flatten().collect();
+            let seen = self.servers.reason().map(str::to_owned);
+            let said: Vec<_> = [drift, servers, consumer, seen].into_iter().flatten().collect();
             if said.is_empty() {
                 stream.green();
+            } else if self.appends && matches!(self.servers, Verdict::Lossy(_)) {
+                stream.red(said.join("; "));
             } else {
                 stream.yellow(said.join("; "));
             }
@@ -181,10 +192,7 @@ impl Watching {
         // What it finds out shows in the alarms.
         let report: Result<_, ReadError> = self.store.report().await;
         let (Some(monitors), Ok(report)) = (&self.monitors, report) else { return };
-        self.servers = match monitors.check(&report.servers).await {
-            Verdict::Sound => None,
-            Verdict::Partly(why) | Verdict::Nobody(why) | Verdict::Unsound(why) => Some(why),
-        };
+        self.servers = monitors.check(&report.servers).await;
     }
 }
 

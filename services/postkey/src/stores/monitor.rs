@@ -27,14 +27,28 @@ pub enum Verdict {
     Partly(String),
     /// None answers.
     Nobody(String),
-    /// One does not keep what it acknowledges, is too old, or is not watched.
+    /// One has JetStream off, or is not watched.
     Unsound(String),
+    /// One does not keep what it acknowledges.
+    Lossy(String),
+}
+
+impl Verdict {
+    /// What an operator should know.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Sound => None,
+            Self::Partly(why) | Self::Nobody(why) | Self::Unsound(why) | Self::Lossy(why) => Some(why),
+        }
+    }
 }
 
 /// One server.
 enum Seen {
     Sound(String),
-    Unsound(String),
+    Lossy(String),
+    /// It has JetStream off, as it also says of itself while it starts.
+    Off(String),
     Away(String),
 }
 
@@ -72,15 +86,15 @@ fn judge_one(url: &str, varz: &Value) -> Seen {
     let version = varz["version"].as_str().unwrap_or_default();
     let jetstream = &varz["jetstream"]["config"];
     if !event_log::is_recent(version) {
-        return Seen::Unsound(format!("NATS server {name} is version {version}: upgrade it to 2.15.1 or later"));
+        return Seen::Lossy(format!("NATS server {name} is version {version}: upgrade it to 2.15.1 or later"));
     }
     if !jetstream.is_object() {
-        return Seen::Unsound(format!(
+        return Seen::Off(format!(
             "NATS server {name} has JetStream off: set `jetstream {{ … }}` in its configuration"
         ));
     }
     if jetstream["sync_always"] != Value::Bool(true) {
-        return Seen::Unsound(format!(
+        return Seen::Lossy(format!(
             "NATS server {name} acknowledges before it writes to its disk: set `jetstream {{ sync_interval: always }}` in \
              its configuration and restart it, or accept losses with --allow-lazy-sync"
         ));
@@ -89,13 +103,17 @@ fn judge_one(url: &str, varz: &Value) -> Seen {
 }
 
 fn judge(seen: Vec<Seen>, servers: &[String]) -> Verdict {
-    let (mut sound, mut away) = (Vec::new(), Vec::new());
+    let (mut sound, mut off, mut away) = (Vec::new(), None, Vec::new());
     for one in seen {
         match one {
-            Seen::Unsound(why) => return Verdict::Unsound(why),
+            Seen::Lossy(why) => return Verdict::Lossy(why),
+            Seen::Off(why) => off = Some(why),
             Seen::Sound(name) => sound.push(name),
             Seen::Away(why) => away.push(why),
         }
+    }
+    if let Some(why) = off {
+        return Verdict::Unsound(why);
     }
     if sound.is_empty() {
         return Verdict::Nobody(format!("no monitoring of NATS answers: {}", away.join("; ")));
@@ -133,10 +151,13 @@ mod tests {
         let old = json!({"server_name": "b", "version": "2.12.4", "jetstream": {"config": {"sync_always": true}}});
         let off = json!({"server_name": "b", "version": "2.16.0", "jetstream": {}});
         assert_eq!(verdict(&[sound("a"), sound("b")]), Verdict::Sound);
-        for (server, word) in [(lazy, "sync_interval"), (old, "2.12.4"), (off, "JetStream off")] {
-            let Verdict::Unsound(why) = verdict(&[sound("a"), server]) else { panic!("{word}") };
+        for (server, word) in [(lazy.clone(), "sync_interval"), (old, "2.12.4")] {
+            let Verdict::Lossy(why) = verdict(&[sound("a"), server]) else { panic!("{word}") };
             assert!(why.contains(word) && why.contains(" b "), "{why}");
         }
+        let Verdict::Unsound(why) = verdict(&[sound("a"), off.clone()]) else { panic!("it has JetStream off") };
+        assert!(why.contains("JetStream off") && why.contains(" b "), "{why}");
+        assert!(matches!(verdict(&[off, lazy]), Verdict::Lossy(_)), "the worse of the two");
         let Verdict::Unsound(why) = verdict(&[sound("a")]) else { panic!("b is not watched") };
         assert!(why.ends_with(": b"), "{why}");
     }
