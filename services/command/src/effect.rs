@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::Position;
 use event_log::{Corrupt, EventLog, ReadError};
-use postkey_http::{ClientError, Clock, HealthCheck, PositionAnswer, PositionClient, Status, StoppedBy};
+use postkey_http::{ClientError, Clock, HealthCheck, Heard, PositionClient, Status, StoppedBy};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,10 @@ use wire::LogId;
 
 use crate::log_guard::LogGuard;
 use crate::waiters::Waiters;
+
+mod doubt;
+
+use doubt::Doubt;
 
 /// How long the projection is asked to hold its answer back until there is something new.
 const LONG_POLL: Duration = Duration::from_secs(20);
@@ -57,6 +61,7 @@ struct Follower {
     health: HealthCheck,
     known: watch::Sender<Known>,
     applied: Waiters,
+    doubt: Doubt,
 }
 
 impl Projection {
@@ -72,8 +77,16 @@ impl Projection {
     ) -> Self {
         let (sender, known) = watch::channel(Known::default());
         let applied = Waiters::default();
-        let follower =
-            Follower { client, woken, log, guard, health: health.clone(), known: sender, applied: applied.clone() };
+        let follower = Follower {
+            client,
+            woken,
+            log,
+            guard,
+            health: health.clone(),
+            known: sender,
+            applied: applied.clone(),
+            doubt: Doubt::default(),
+        };
         let followed = applied.clone();
         tokio::spawn(async move {
             stop.run_until_cancelled(follower.run()).await;
@@ -108,7 +121,7 @@ impl Projection {
 }
 
 impl Follower {
-    async fn run(self) {
+    async fn run(mut self) {
         let begun = tokio::time::Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut told = None;
@@ -120,11 +133,11 @@ impl Follower {
             let early = sent.elapsed() < wait / 2;
             let failed = asked.is_err();
             match asked {
-                Ok(answer) => told = Some(answer),
+                Ok(heard) => told = Some(heard),
                 Err(error) => self.not_heard(&error, begun.elapsed() > FIRST_CONTACT && told.is_none()),
             }
             let unchecked = match told {
-                Some(answer) => !self.heard(answer).await,
+                Some(heard) => !self.heard(heard).await,
                 None => false,
             };
             if !unchecked {
@@ -143,7 +156,7 @@ impl Follower {
 
     /// Asks the projection that was heard last, and lets it hold its answer back. Where another says meanwhile that it has
     /// come to `next`, and this one does not, all are asked: it may hang, or stand by for the other.
-    async fn ask(&self, next: Position, wait: Duration) -> Result<PositionAnswer, ClientError> {
+    async fn ask(&self, next: Position, wait: Duration) -> Result<Heard, ClientError> {
         let held = self.client.position(next.get(), wait);
         let Some(mut woken) = self.woken.clone() else { return held.await };
         let elsewhere = async {
@@ -186,11 +199,12 @@ impl Follower {
     }
 
     /// Takes over what the projection says; false where it can't be held against the log yet.
-    async fn heard(&self, answer: PositionAnswer) -> bool {
+    async fn heard(&mut self, heard: Heard) -> bool {
+        let answer = heard.answer;
         let (log, position) = (LogId::new(answer.log), Position::new(answer.position));
         match self.checked(log, position).await {
             Checked::Sound => {
-                self.takes_over(answer.stopped, position);
+                self.takes_over(heard, position);
                 self.known.send_if_modified(|known| {
                     let news = !known.met || known.unchecked;
                     (known.met, known.unchecked) = (true, false);
@@ -215,8 +229,11 @@ impl Follower {
     /// applied for an entry that is not ours would never be in force, so that nothing is stored after it. What only waits
     /// for rows or keys to be mended is: whoever takes away a stolen password wants it taken away, and it is, for a row
     /// that is older than the log lets nobody in.
-    fn takes_over(&self, stopped: Option<StoppedBy>, at: Position) {
-        self.guard.unapplied(stopped == Some(StoppedBy::LogCorrupt));
+    fn takes_over(&mut self, heard: Heard, at: Position) {
+        let stopped = heard.answer.stopped;
+        let corrupt = stopped == Some(StoppedBy::LogCorrupt);
+        let believed = self.doubt.believes(corrupt, heard.all_corrupt);
+        self.guard.unapplied(believed);
         let later = |why: &str| {
             format!(
                 "the projection has stopped at position {at}: {why}; changes are stored, and in force once it goes on"
@@ -224,6 +241,9 @@ impl Follower {
         };
         match stopped {
             None => self.health.green(),
+            Some(StoppedBy::LogCorrupt) if !believed => self.health.yellow(later(
+                "one of several says that what the log holds after it can't be applied, and others are not heard",
+            )),
             Some(StoppedBy::LogCorrupt) => self.health.needs_person(format!(
                 "the projection has stopped at position {at}: what the log holds after it can't be applied, its /healthz says \
                  why; nothing is appended until it goes on"

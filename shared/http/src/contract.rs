@@ -51,6 +51,15 @@ pub enum StoppedBy {
     Other,
 }
 
+/// What was made out of all that were asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Heard {
+    /// The answer that counts.
+    pub answer: PositionAnswer,
+    /// Whether every one that is known has answered, and says that the log is corrupt.
+    pub all_corrupt: bool,
+}
+
 /// Why there is no answer. Never holds the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
@@ -143,33 +152,45 @@ impl PositionClient {
     }
 
     /// The position, asked of one service after the other until one answers. Each is asked to answer once it has
-    /// applied `at_least`, or after `wait` with what it has. One that has stopped is believed only where no other goes on:
-    /// it may be that it alone can't, and where none can, the others find that out as soon as it has let go of the lead.
+    /// applied `at_least`, or after `wait` with what it has. One that has stopped counts only where no other goes on, as far
+    /// as they answer: it may be that it alone can't, and where none can, the others find that out as soon as it has let go
+    /// of the lead. One that has stopped at a corrupt log counts only where no other has stopped at anything else.
     /// Where none answers, the error of the one that was asked first; a refused token or a corrupt log before any other,
     /// since a person must see to it.
-    pub async fn position(&self, at_least: u64, wait: Duration) -> Result<PositionAnswer, ClientError> {
+    pub async fn position(&self, at_least: u64, wait: Duration) -> Result<Heard, ClientError> {
         let first = self.first.load(Ordering::Relaxed);
-        let (mut failure, mut stopped) = (None, None);
+        let (mut failure, mut stopped) = (None, None::<(usize, PositionAnswer)>);
+        let mut corrupt = 0;
         for turn in 0..self.urls.len() {
             let at = (first + turn) % self.urls.len();
             match self.ask(&self.urls[at], at_least, wait).await {
-                Ok(answer) if answer.stopped.is_some() => stopped = stopped.or(Some((at, answer))),
+                Ok(answer) if answer.stopped == Some(StoppedBy::LogCorrupt) => {
+                    corrupt += 1;
+                    stopped = stopped.or(Some((at, answer)));
+                }
+                Ok(answer) if answer.stopped.is_some() => {
+                    stopped = stopped.filter(|(_, other)| other.stopped != Some(StoppedBy::LogCorrupt));
+                    stopped = stopped.or(Some((at, answer)));
+                }
                 Ok(answer) => {
                     self.first.store(at, Ordering::Relaxed);
-                    return Ok(answer);
+                    return Ok(Heard { answer, all_corrupt: false });
                 }
-                Err(error @ (ClientError::Refused { .. } | ClientError::LogCorrupt { .. })) => failure = Some(error),
+                Err(error @ (ClientError::Refused { .. } | ClientError::LogCorrupt { .. })) => {
+                    corrupt += usize::from(matches!(error, ClientError::LogCorrupt { .. }));
+                    failure = Some(error);
+                }
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
         let Some((at, answer)) = stopped else { return Err(failure.unwrap_or(ClientError::NoUrl)) };
         self.first.store(at, Ordering::Relaxed);
-        Ok(answer)
+        Ok(Heard { answer, all_corrupt: corrupt == self.urls.len() })
     }
 
     /// The first answer of any service that has applied `at_least`, all asked at once and none to hold its answer back.
     /// `None` where none has. Whoever answers so is asked first from then on.
-    pub async fn anybodys(&self, at_least: u64) -> Option<PositionAnswer> {
+    pub async fn anybodys(&self, at_least: u64) -> Option<Heard> {
         let asked = self.urls.iter().enumerate().map(|(at, url)| async move {
             match self.ask(url, at_least, Duration::ZERO).await {
                 Ok(answer) if answer.position >= at_least => Ok((at, answer)),
@@ -179,7 +200,7 @@ impl PositionClient {
         let asked = asked.map(Box::pin);
         let ((at, answer), _) = futures::future::select_ok(asked).await.ok()?;
         self.first.store(at, Ordering::Relaxed);
-        Some(answer)
+        Some(Heard { answer, all_corrupt: false })
     }
 
     async fn ask(&self, base: &Url, at_least: u64, wait: Duration) -> Result<PositionAnswer, ClientError> {
@@ -276,6 +297,7 @@ mod tests {
     const ANSWER: PositionAnswer =
         PositionAnswer { position: 7, head: 9, lag_seconds: 0.5, log: Uuid::nil(), stopped: None };
     const STOPPED: PositionAnswer = PositionAnswer { stopped: Some(StoppedBy::LogCorrupt), ..ANSWER };
+    const KEYLESS: PositionAnswer = PositionAnswer { stopped: Some(StoppedBy::KeysUnavailable), ..ANSWER };
 
     struct Asked(u64, u64);
 
@@ -304,6 +326,7 @@ mod tests {
             .route("/corrupt/v1/position", refusing(Code::LogCorrupt))
             .route("/starting/v1/position", refusing(Code::CatchingUp))
             .route("/stopped/v1/position", get(async || Json(STOPPED)))
+            .route("/keyless/v1/position", get(async || Json(KEYLESS)))
             .with_state(Arc::new(Clients::fixed(file)));
         let listener = listen("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -320,7 +343,7 @@ mod tests {
 
     async fn ask(urls: &[String], token: &str) -> Result<PositionAnswer, ClientError> {
         let client = PositionClient::new(urls, &SecretString::from(token)).unwrap();
-        client.position(7, Duration::from_millis(200)).await
+        client.position(7, Duration::from_millis(200)).await.map(|heard| heard.answer)
     }
 
     #[tokio::test]
@@ -360,11 +383,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_has_stopped_is_believed_only_where_no_other_goes_on() {
+    async fn one_that_has_stopped_counts_only_where_no_other_goes_on() {
         let (url, _stop) = projection().await;
-        let (stopped, starting) = (url.clone() + "/stopped", url.clone() + "/starting");
+        let (stopped, starting, keyless) =
+            (url.clone() + "/stopped", url.clone() + "/starting", url.clone() + "/keyless");
         assert_eq!(ask(&[stopped.clone(), nobody().await, url], "right").await, Ok(ANSWER));
-        assert_eq!(ask(&[nobody().await, stopped, starting], "right").await, Ok(STOPPED));
+        assert_eq!(ask(&[nobody().await, stopped.clone(), starting], "right").await, Ok(STOPPED));
+        for both in [[stopped.clone(), keyless.clone()], [keyless, stopped]] {
+            assert_eq!(ask(&both, "right").await, Ok(KEYLESS), "of two voices the one that lets changes be stored");
+        }
+    }
+
+    #[tokio::test]
+    async fn that_all_say_that_the_log_is_corrupt_is_told_apart_from_some_that_are_not_heard() {
+        let (url, _stop) = projection().await;
+        let at = |path: &str| format!("{url}/{path}");
+        for (urls, all) in [
+            (vec![at("stopped")], true),
+            (vec![at("stopped"), at("stopped"), at("corrupt")], true),
+            (vec![at("stopped"), nobody().await], false),
+            (vec![at("starting"), at("stopped")], false),
+            (vec![at("stopped"), at("keyless")], false),
+        ] {
+            let client = PositionClient::new(&urls, &SecretString::from("right")).unwrap();
+            let heard = client.position(7, Duration::ZERO).await.unwrap();
+            assert_eq!(heard.all_corrupt, all, "{urls:?}");
+        }
     }
 
     #[test]

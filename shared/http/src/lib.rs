@@ -36,7 +36,7 @@ pub use body::{Body, Form, MAX_BODY_BYTES, OptionalBody};
 pub use callers::{Caller, CustomerScope, Role, RoleError, new_token};
 pub use clients::Clients;
 pub use clients_file::{ClientEntry, ClientsFile, ClientsFileError, TokenDigest};
-pub use contract::{ClientError, PositionAnswer, PositionClient, StoppedBy};
+pub use contract::{ClientError, Heard, PositionAnswer, PositionClient, StoppedBy};
 pub use edges::{Clock, Entropy, EntropyRng, uuid_v4, uuid_v7};
 pub use fields::{Fields, FromFields, NoFields};
 pub use headers::{Actor, CommandHeaders, IdempotencyKey, MAX_WAIT, Reason};

@@ -218,6 +218,37 @@ async fn a_projection_that_stopped_alone_stops_nobody() {
     assert_eq!(one.health.check("projection").status(), Status::Green);
 }
 
+/// It may have an old keyring, while the other is only starting again.
+#[tokio::test]
+async fn a_corrupt_log_that_one_of_several_sees_while_another_is_not_heard_is_doubted_at_first() {
+    let world = World::new().await;
+    let other = StubProjection::start(Arc::clone(&world.log)).await;
+    for projection in [&world.projection, &other] {
+        projection.says(1, LOG);
+    }
+    world.projection.stopped(Some(StoppedBy::LogCorrupt));
+    other.refuses(Some(Code::CatchingUp));
+    let store = Arc::clone(&world.log) as Arc<dyn LogStore>;
+    let one = world.instance_woken(store, &[world.projection.url(), other.url()], None);
+    one.provision(DOMAIN).header("prefer", "wait=0").send().await.done(202);
+    let status = one.health.check("projection").status();
+    assert!(matches!(&status, Status::Yellow(why) if why.contains("others are not heard")), "{status:?}");
+
+    // Once it is there, and says the same, it is believed.
+    other.stopped(Some(StoppedBy::LogCorrupt));
+    other.refuses(None);
+    until(async || matches!(one.health.check("projection").status(), Status::NeedsPerson(_))).await;
+    one.change_plan(DOMAIN, 3).send().await.refused(503, "log_corrupt");
+    // One that is gone again has not taken it back.
+    other.refuses(Some(Code::CatchingUp));
+    let asked = other.asked();
+    other.was_asked(asked + 2).await;
+    one.change_plan(DOMAIN, 3).send().await.refused(503, "log_corrupt");
+    other.refuses(None);
+    other.stopped(None);
+    until(async || one.change_plan(DOMAIN, 3).header("prefer", "wait=0").send().await.code() != "log_corrupt").await;
+}
+
 #[tokio::test]
 async fn a_change_that_is_not_applied_in_time_shows() {
     let world = World::new().await;
