@@ -98,6 +98,19 @@ async fn an_applied_position_that_is_damaged_is_rebuilt_without_a_comparison() {
     world.expect_rows(&model).await;
 }
 
+/// The rebuild that mended it was killed before it had swapped.
+#[tokio::test]
+async fn rows_that_no_generation_counts_are_not_those_of_the_one_that_is_made() {
+    let (world, model) = applied().await;
+    edit(&world, "DELETE FROM generation").await;
+    for _ in 0..2 {
+        model.mend().await.unwrap();
+    }
+    let mut following = Following::start(world.follower(&model));
+    following.reached(world.author.position()).await;
+    world.expect_rows(&model).await;
+}
+
 #[tokio::test]
 async fn rows_that_were_never_filled_are_rebuilt_from_nothing() {
     let mut world = World::new().await;

@@ -281,6 +281,9 @@ impl Generations for SqliteReadModel {
     async fn mend(&self) -> Result<(), ReadModelError> {
         let mended = self.write(async |transaction| {
             for sql in [
+                // Rows that no generation counts would be taken for those of the one that is made.
+                "DELETE FROM mailbox_user WHERE NOT EXISTS (SELECT 1 FROM generation)",
+                "DELETE FROM service WHERE NOT EXISTS (SELECT 1 FROM generation)",
                 "INSERT INTO generation (generation) SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM generation)",
                 "UPDATE generation SET live = 1 WHERE NOT EXISTS (SELECT 1 FROM generation WHERE live = 1) AND \
                  generation = (SELECT generation FROM generation ORDER BY position DESC, generation LIMIT 1)",
