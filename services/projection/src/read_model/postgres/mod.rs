@@ -101,7 +101,8 @@ impl PostgresReadModel {
         }
     }
 
-    /// Runs one durable transaction that may take long. Nothing of it is done where it is refused.
+    /// Runs one durable transaction that may take long. Nothing of it is done where it is refused. It takes the tables in the
+    /// order of `schema_1.sql`, which may be run beside it: `generation`, `leader`, `service`, `mailbox_user`.
     async fn rebuild<T>(
         &self,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<Result<T, ApplyError>, sqlx::Error>,
@@ -256,7 +257,6 @@ impl Generations for PostgresReadModel {
         let mended = self.rebuild(async |transaction| {
             // The right to make a row is asked for only where one is missing.
             for (missing, made) in [
-                ("SELECT NOT EXISTS (SELECT FROM leader)", "INSERT INTO leader DEFAULT VALUES ON CONFLICT DO NOTHING"),
                 // None of those that there were: whoever looked them up sees that these are others.
                 (
                     "SELECT NOT EXISTS (SELECT FROM generation)",
@@ -267,6 +267,7 @@ impl Generations for PostgresReadModel {
                     "UPDATE generation SET live = true WHERE generation = \
                      (SELECT generation FROM generation ORDER BY position DESC, generation LIMIT 1)",
                 ),
+                ("SELECT NOT EXISTS (SELECT FROM leader)", "INSERT INTO leader DEFAULT VALUES ON CONFLICT DO NOTHING"),
             ] {
                 if sqlx::query_scalar(missing).fetch_one(&mut *transaction).await? {
                     sqlx::query(made).execute(&mut *transaction).await?;
@@ -285,9 +286,9 @@ impl Generations for PostgresReadModel {
     async fn begin(&self) -> Result<Generation, ApplyError> {
         self.rebuild(async |transaction| {
             for sql in [
-                "DELETE FROM mailbox_user WHERE generation <> (SELECT generation FROM generation WHERE live)",
-                "DELETE FROM service WHERE generation <> (SELECT generation FROM generation WHERE live)",
                 "DELETE FROM generation WHERE NOT live",
+                "DELETE FROM service WHERE generation <> (SELECT generation FROM generation WHERE live)",
+                "DELETE FROM mailbox_user WHERE generation <> (SELECT generation FROM generation WHERE live)",
             ] {
                 sqlx::query(sql).execute(&mut *transaction).await?;
             }
@@ -331,8 +332,8 @@ impl Generations for PostgresReadModel {
             }
             for sql in [
                 "UPDATE generation SET live = true WHERE generation = $1",
-                "DELETE FROM mailbox_user WHERE generation <> $1",
                 "DELETE FROM service WHERE generation <> $1",
+                "DELETE FROM mailbox_user WHERE generation <> $1",
             ] {
                 sqlx::query(sql).bind(next.0).execute(&mut *transaction).await?;
             }

@@ -1,6 +1,7 @@
 -- The auth read model in PostgreSQL, version 1. Rows can be dropped and rebuilt from the log. Positions start at 1.
 -- Text is compared byte by byte, as in every other store of postkey, whatever the database's own collation is.
--- It can be run again: what is there stays, what is missing is made.
+-- It can be run again: what is there stays, what is missing is made. Each table is locked against writers until the end, in
+-- this order, in which a rebuild takes them too: `generation`, `leader`, `service`, `mailbox_user`.
 DO $$
 BEGIN
     -- Where rows are gone, nobody may take the others for the whole: all of them are made anew.

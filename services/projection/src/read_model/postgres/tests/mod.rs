@@ -3,6 +3,7 @@
 mod damage;
 mod killed;
 mod leading;
+mod locks;
 mod roles;
 
 use std::sync::Arc;
