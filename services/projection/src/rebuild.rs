@@ -8,13 +8,12 @@ use keys::Vault;
 use wire::LogId;
 
 use crate::projector::{Broken, Halt, Projector};
-use crate::read_model::{Applied, ApplyError, Generations, ReadModelError, ReadModelWriter};
+use crate::read_model::{Applied, ApplyError, Generation, Generations, ReadModelError, ReadModelWriter};
 
 /// How many differing rows are named.
 const NAMED: u32 = 20;
 /// How often rows that differ are looked at again, while a running projection moves them.
 const LOOKS: u32 = 5;
-
 /// How often the live rows, if another process goes on writing them, are caught up with before it is given up.
 const SWAPS: u32 = 100;
 
@@ -86,12 +85,7 @@ pub async fn rebuild(
 ) -> Result<RebuildReport, RebuildError> {
     generations.mend().await?;
     let live = generations.live().await?;
-    // What is damaged is what a rebuild is for.
-    let old = match writer.applied(live).await {
-        Ok(applied) => applied,
-        Err(ReadModelError::Damaged(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
+    let old = readable(writer.applied(live).await)?;
     // Asked after the rows, which a projection may be moving meanwhile.
     let head = match &old {
         Some(old) if old.log != log.id() => return Err(foreign(old, log.id(), Position::START)),
@@ -102,47 +96,82 @@ pub async fn rebuild(
         None => log.head(Scope::All).await.map_err(Halt::from)?.position,
     };
     let next = generations.begin().await?;
-    let mut projector = Projector::new(Arc::clone(&log), vault, Arc::clone(&writer), next);
-    let mut differences = None;
-    if let Some(mut old) = old {
+    let projector = Projector::new(Arc::clone(&log), vault, Arc::clone(&writer), next);
+    let mut beside = Beside { log, writer, generations, projector, live, next, head };
+    let differences = match old {
+        Some(old) => Some(beside.compare(old, &mut step).await?),
+        None => None,
+    };
+    let position = beside.swap(&mut step).await?;
+    Ok(RebuildReport { position, differences })
+}
+
+/// How far rows are; nowhere where that can't be read: what is damaged is what a rebuild is for.
+fn readable(applied: Result<Option<Applied>, ReadModelError>) -> Result<Option<Applied>, ReadModelError> {
+    match applied {
+        Err(ReadModelError::Damaged(_)) => Ok(None),
+        applied => applied,
+    }
+}
+
+/// A generation that is filled beside the live one.
+struct Beside {
+    log: Arc<EventLog>,
+    writer: Arc<dyn ReadModelWriter>,
+    generations: Arc<dyn Generations>,
+    projector: Projector,
+    live: Generation,
+    next: Generation,
+    /// Where the log ended when it was begun.
+    head: Position,
+}
+
+impl Beside {
+    /// Comes to where the live rows are, `old`, and says which of them differ.
+    async fn compare(
+        &mut self,
+        mut old: Applied,
+        step: &mut impl FnMut(Position, Position),
+    ) -> Result<Vec<String>, RebuildError> {
         let mut differing: Option<Vec<String>> = None;
         for _ in 0..LOOKS {
-            let reached = projector.catch_up(old.position, |at| step(at, head.max(old.position))).await?;
+            let of = self.head.max(old.position);
+            let reached = self.projector.catch_up(old.position, |at| step(at, of)).await?;
             if reached.is_none_or(|reached| reached.frontier != old.frontier) {
-                return Err(foreign(&old, log.id(), head));
+                return Err(foreign(&old, self.log.id(), self.head));
             }
-            let mut found = generations.differences(live, next, NAMED).await?;
+            let mut found = self.generations.differences(self.live, self.next, NAMED).await?;
             found.retain(|row| differing.as_ref().is_none_or(|before| before.contains(row)));
             let all_alike = found.is_empty();
             differing = Some(found);
-            match writer.applied(live).await? {
+            match self.writer.applied(self.live).await? {
                 // A row that only a running projection has moved on meanwhile is alike at the next look.
                 Some(now) if now != old && !all_alike => old = now,
                 _ => break,
             }
         }
-        differences = differing;
+        Ok(differing.unwrap_or_default())
     }
-    let mut to = head;
-    for _ in 0..SWAPS {
-        projector.catch_up(to, |at| step(at, to)).await?;
-        let stands = match writer.applied(live).await {
-            Ok(applied) => applied.map(|applied| applied.position),
-            Err(ReadModelError::Damaged(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        // Rows that are behind, or can't be read, are not caught up with; of those that are ahead, lookups do not go back.
-        let force = stands != Some(to);
-        if stands <= Some(to) {
-            match generations.swap(live, next, force).await {
-                Ok(()) => return Ok(RebuildReport { position: to, differences }),
-                Err(ApplyError::Moved) if !force => {}
-                Err(error) => return Err(error.into()),
+
+    /// Comes to the log's head, and takes the live rows' place there.
+    async fn swap(&mut self, step: &mut impl FnMut(Position, Position)) -> Result<Position, RebuildError> {
+        let mut to = self.head;
+        for _ in 0..SWAPS {
+            self.projector.catch_up(to, |at| step(at, to)).await?;
+            let stands = readable(self.writer.applied(self.live).await)?.map(|applied| applied.position);
+            // Rows that are behind, or can't be read, are not caught up with; of those that are ahead, lookups do not go back.
+            let force = stands != Some(to);
+            if stands <= Some(to) {
+                match self.generations.swap(self.live, self.next, force).await {
+                    Ok(()) => return Ok(to),
+                    Err(ApplyError::Moved) if !force => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
+            to = self.log.head(Scope::All).await.map_err(Halt::from)?.position;
         }
-        to = log.head(Scope::All).await.map_err(Halt::from)?.position;
+        Err(RebuildError::Busy)
     }
-    Err(RebuildError::Busy)
 }
 
 /// Rows that this log did not make are the only witness of what the log once was: they are not thrown away unasked.
