@@ -183,3 +183,27 @@ async fn projections_that_can_not_ask_the_log_do_not_say_again_and_again_that_th
     let led: Vec<_> = services.projections.iter().map(led).collect();
     assert!(led.iter().all(|led| *led <= 2) && led.iter().sum::<usize>() > 0, "{led:?}");
 }
+
+/// Whoever looks for the leader takes the last line for true.
+#[tokio::test]
+async fn a_projection_that_leads_again_says_so_where_another_has_led_meanwhile() {
+    let (folder, nats) = (Folder::new(), Nats::shared());
+    let separate = Separate::at(&folder, &nats.account(), &nats.monitor_url(), Postgres::shared()).await;
+    let mut services = separate.several(1, 2).await;
+    let led = |seat: &Seat| seat.process.stderr().matches("this projection leads").count();
+    let first = until("one leads", async || services.projections.iter().position(|seat| led(seat) > 0)).await;
+    let other = 1 - first;
+
+    services.projections[first].process.pause();
+    until("the other leads", async || (led(&services.projections[other]) > 0).then_some(())).await;
+    services.projections[other].process.kill();
+    // The first finds a lead that is nobody's any more, and never sees the other have it.
+    let over = "SELECT expires < clock_timestamp() FROM leader";
+    until("its lead is over", async || {
+        (Postgres::shared().psql(separate.read_model_database(), over).trim() == "t").then_some(())
+    })
+    .await;
+    let before = led(&services.projections[first]);
+    services.projections[first].process.resume();
+    until("the first says that it leads", async || (led(&services.projections[first]) > before).then_some(())).await;
+}

@@ -1,6 +1,6 @@
 //! Who follows the log: the projector that leads. The others stand by, see how far it has come, and take over.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::Position;
@@ -31,6 +31,10 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 /// How often one that has stopped looks whether the rows have moved all the same.
 const MOVED_EVERY: Duration = Duration::from_secs(1);
 
+/// What an operator is told of who leads.
+const LEADS: &str = "this projection leads: it applies the log";
+const STANDS_BY: &str = "standing by: another projection applies the log";
+
 /// The checks in which a follower says how it stands.
 #[derive(Clone, Debug)]
 pub struct Checks {
@@ -47,8 +51,15 @@ pub struct Follower {
     model: Arc<dyn ReadModelWriter>,
     leadership: Arc<dyn Leadership>,
     progress: watch::Sender<Progress>,
-    /// What it last told the operator that it does.
-    told: Mutex<&'static str>,
+    told: Mutex<Told>,
+}
+
+/// What it last told the operator that it does.
+#[derive(Default)]
+struct Told {
+    what: &'static str,
+    /// Whether it has claimed the lead, and has not let go of it since.
+    claimed: bool,
 }
 
 impl Follower {
@@ -141,15 +152,16 @@ impl Follower {
 
     /// Once from a look at how things stand to a reason to look again.
     async fn turn(&self, checks: &Checks) -> Result<(), Halt> {
-        let standing = self.leadership.look().await?;
+        let standing = self.look().await?;
         match standing.lead {
             Lead::Alone => return Err(self.lead(standing, checks).await?),
-            Lead::Ours | Lead::Free => {}
+            Lead::Ours | Lead::Left | Lead::Free => {}
             Lead::Anothers => self.stand_by(standing, checks).await?,
         }
         if !self.leadership.claim().await? {
             return Ok(());
         }
+        self.told().claimed = true;
         // Only now is it settled from where there is to go on.
         let standing = self.leadership.look().await?;
         tokio::select! {
@@ -162,7 +174,7 @@ impl Follower {
         // With a memory of its own: while it waited, another may have moved the rows.
         let mut projector = self.projector(standing);
         let applied = projector.identified().await?;
-        self.tell("this projection leads: it applies the log", standing);
+        self.tell(LEADS, standing);
         self.publish(standing.live, position(applied.as_ref()), checks);
         let step = |applied: Option<&Applied>| self.publish(standing.live, position(applied), checks);
         Ok(projector.follow(applied, step).await)
@@ -183,11 +195,12 @@ impl Follower {
     async fn kept(&self, began: Standing) -> Result<(), Halt> {
         // Read before the rows: those may only be further.
         let told = self.progress.borrow().position;
-        if !self.leadership.claim().await? {
+        // Before it is claimed, so that it shows whether another has had it since.
+        let now = self.look().await?;
+        if now.lead != Lead::Ours || !self.leadership.claim().await? {
             tracing::warn!("another projection has taken the lead: this one was silent for too long");
             return Err(Halt::Moved);
         }
-        let now = self.leadership.look().await?;
         if now.live != began.live || now.position < told {
             return Err(Halt::Moved);
         }
@@ -197,7 +210,7 @@ impl Follower {
     /// Says how far another has come, until the lead is free.
     async fn stand_by(&self, began: Standing, checks: &Checks) -> Result<(), Halt> {
         self.projector(began).identified().await?;
-        self.tell("standing by: another projection applies the log", began);
+        self.tell(STANDS_BY, began);
         let mut now = began;
         let mut looks = 0;
         while now.lead == Lead::Anothers {
@@ -223,6 +236,7 @@ impl Follower {
     }
 
     async fn let_go(&self) {
+        self.told().claimed = false;
         match timeout(RELEASE_WITHIN, self.leadership.release()).await {
             Ok(Ok(())) => {}
             // It runs out by itself.
@@ -234,12 +248,36 @@ impl Follower {
         Projector::new(Arc::clone(&self.log), self.vault.clone(), Arc::clone(&self.model), standing.live)
     }
 
-    /// Tells the operator what it does: once, however often it has to begin with it anew. Of one that has stopped there is
-    /// more to say than that.
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How things stand. Where another has led since it told that it does, the other's word is the last, and it has to tell
+    /// that again.
+    async fn look(&self) -> Result<Standing, Halt> {
+        let standing = self.leadership.look().await?;
+        let mut told = self.told();
+        let anothers = match standing.lead {
+            Lead::Alone | Lead::Ours => false,
+            Lead::Anothers | Lead::Left => true,
+            // It was not this one that let go.
+            Lead::Free => told.claimed,
+        };
+        if anothers {
+            told.claimed = false;
+            if told.what == LEADS {
+                told.what = "";
+            }
+        }
+        Ok(standing)
+    }
+
+    /// Tells the operator what it does: once, however often it has to begin with it anew, unless another has done it
+    /// meanwhile. Of one that has stopped there is more to say than that.
     fn tell(&self, what: &'static str, standing: Standing) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if *told != what && self.progress.borrow().halted.is_none() {
-            *told = what;
+        let mut told = self.told();
+        if told.what != what && self.progress.borrow().halted.is_none() {
+            told.what = what;
             tracing::info!(position = %standing.position, "{what}");
         }
     }

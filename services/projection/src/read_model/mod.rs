@@ -167,11 +167,13 @@ pub trait ReadModelWriter: Send + Sync {
 pub enum Lead {
     /// We do, and nobody else can: the store is ours alone. There is nothing to renew.
     Alone,
-    /// We do, for now.
+    /// We do, for now; or we did, and nobody has had it since.
     Ours,
     /// Another does, for now.
     Anothers,
-    /// Nobody does: whoever claims it first.
+    /// Nobody does, since another had it for too long without a word: whoever claims it first.
+    Left,
+    /// Nobody does, and who had it let go of it: whoever claims it first.
     Free,
 }
 

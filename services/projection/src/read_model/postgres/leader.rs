@@ -33,14 +33,15 @@ impl Leadership for PostgresReadModel {
             let (live, log, position) =
                 (row.try_get(0)?, row.try_get::<Option<Uuid>, _>(1)?, row.try_get::<i64, _>(2)?);
             let (holder, valid) = (row.try_get::<Option<Uuid>, _>(3)?, row.try_get::<bool, _>(4)?);
-            Ok((Generation(live), log.map(LogId::new), position, holder.filter(|_| valid)))
+            Ok((Generation(live), log.map(LogId::new), position, holder.map(|holder| (holder, valid))))
         };
         let (live, log, position, holder) = read().map_err(failed)?;
         let position = u64::try_from(position).map_err(|_| damaged("a position below zero"))?;
         let lead = match holder {
             None => Lead::Free,
-            Some(holder) if holder == self.holder => Lead::Ours,
-            Some(_) => Lead::Anothers,
+            Some((holder, _)) if holder == self.holder => Lead::Ours,
+            Some((_, true)) => Lead::Anothers,
+            Some((_, false)) => Lead::Left,
         };
         Ok(Standing { live, log, position: Position::new(position), lead })
     }

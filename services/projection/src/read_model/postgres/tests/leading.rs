@@ -57,7 +57,8 @@ async fn a_lead_from_a_future_that_the_clock_went_back_from_is_free() {
     let (one, two, _, database) = two_stores().await;
     assert!(one.claim().await.unwrap());
     Postgres::shared().psql(&database, "UPDATE leader SET expires = clock_timestamp() + interval '1 hour'");
-    assert_eq!(two.look().await.unwrap().lead, Lead::Free);
+    assert_eq!(two.look().await.unwrap().lead, Lead::Left);
+    assert_eq!(one.look().await.unwrap().lead, Lead::Ours, "nobody has had it since");
     assert!(two.claim().await.unwrap());
 }
 
