@@ -127,10 +127,12 @@ impl Follower {
         let mut told = None;
         loop {
             let next = self.applied.position().next();
-            let wait = if self.known.borrow().met { LONG_POLL } else { Duration::ZERO };
+            // Another one that knows the log is heard as soon as it can be.
+            let hurry = !self.known.borrow().met || self.guard.is_disowned();
+            let wait = if hurry { Duration::ZERO } else { LONG_POLL };
             let sent = tokio::time::Instant::now();
             let asked = self.ask(next, wait).await;
-            let early = sent.elapsed() < wait / 2;
+            let early = hurry || sent.elapsed() < wait / 2;
             let failed = asked.is_err();
             match asked {
                 Ok(heard) => told = Some(heard),
@@ -165,7 +167,8 @@ impl Follower {
                 std::future::pending::<()>().await;
             }
             tokio::time::sleep(GRACE).await;
-            self.client.anybodys(next.get()).await
+            // Positions in another log are none here.
+            self.client.anybodys(next.get()).await.filter(|heard| LogId::new(heard.answer.log) == self.log.id())
         };
         tokio::pin!(held, elsewhere);
         tokio::select! {
@@ -180,7 +183,10 @@ impl Follower {
         match error {
             // It knows what it has applied, and this log is not it.
             ClientError::LogCorrupt { .. } => {
-                self.unsound(format!("{error}; restore the log that the read model was built from"));
+                let what = format!(
+                    "{error}; restore the log that the read model was built from, or name that projection its own"
+                );
+                self.unsound(what);
             }
             // It is there, and can't vouch for a position yet, or does not for us.
             ClientError::NotReady { .. } | ClientError::Refused { .. } => {
@@ -188,7 +194,7 @@ impl Follower {
                 self.known.send_modify(|known| known.unchecked = true);
             }
             // What it has said of the log stands until it says otherwise.
-            _ if self.guard.is_unapplied() => {}
+            _ if self.guard.is_unapplied() || self.guard.is_disowned() => {}
             _ => {
                 self.health.yellow(format!("{error}; changes are stored, and answered 202 until it does"));
                 if long_enough {
@@ -204,6 +210,7 @@ impl Follower {
         let (log, position) = (LogId::new(answer.log), Position::new(answer.position));
         match self.checked(log, position).await {
             Checked::Sound => {
+                self.guard.own();
                 self.takes_over(heard, position);
                 self.known.send_if_modified(|known| {
                     let news = !known.met || known.unchecked;
@@ -214,6 +221,7 @@ impl Follower {
                 true
             }
             Checked::Unsound(what) => {
+                self.client.ask_another_first();
                 self.unsound(what);
                 true
             }
@@ -256,7 +264,7 @@ impl Follower {
 
     /// What such a projection has applied is not what stands in this log: that puts nothing in force.
     fn unsound(&self, what: String) {
-        self.guard.trip(what);
+        self.guard.disown(what);
         self.known.send_modify(|known| (known.met, known.unchecked) = (true, false));
     }
 

@@ -52,10 +52,21 @@ impl KeysAtHand {
                 if known.lost.len() < MOST {
                     known.lost.insert(*key);
                 }
-                self.health.needs_person(error.to_string());
+                // Whoever needs none of the lost ones goes on.
+                self.health.impaired(error.to_string());
             }
         }
-        Problem::new(Code::KeysUnavailable)
+        Self::lacking(error)
+    }
+
+    fn lacking(error: &VaultError) -> Problem {
+        let problem = Problem::new(Code::KeysUnavailable);
+        match error {
+            VaultError::Unavailable(_) => problem,
+            VaultError::Foreign(_) | VaultError::Lost(_) => {
+                problem.with_detail("the key store lacks a key of this service: its operator has to restore it")
+            }
+        }
     }
 
     /// Asks the store, while nobody else does.
@@ -71,7 +82,7 @@ impl KeysAtHand {
         let keys = match answer {
             Ok(keys) => keys,
             Err(error @ VaultError::Unavailable(_)) => return self.health.red(error.to_string()),
-            Err(error) => return self.health.needs_person(error.to_string()),
+            Err(error) => return self.health.impaired(error.to_string()),
         };
         let is_lost = |key: &KeyId| matches!(keys.get(*key), KeyState::NeverSeen);
         let mut known = self.known();
@@ -79,7 +90,7 @@ impl KeysAtHand {
         // What was lost while we asked was not asked for.
         known.lost.retain(|key| is_lost(key) || !asked.contains(key));
         match lost.or_else(|| known.lost.first().copied()) {
-            Some(key) => self.health.needs_person(VaultError::Lost(key).to_string()),
+            Some(key) => self.health.impaired(VaultError::Lost(key).to_string()),
             None => self.health.green(),
         }
     }

@@ -17,6 +17,8 @@ pub struct LogGuard {
     broken: Arc<OnceLock<()>>,
     /// For as long as the projection says so.
     unapplied: Arc<AtomicBool>,
+    /// As long.
+    disowned: Arc<AtomicBool>,
     health: HealthCheck,
     closed: HealthCheck,
 }
@@ -26,7 +28,8 @@ impl LogGuard {
     /// appends at all.
     pub fn new(health: HealthCheck, closed: HealthCheck) -> Self {
         closed.green();
-        Self { broken: Arc::default(), unapplied: Arc::default(), health, closed }
+        let (broken, unapplied, disowned) = (Arc::default(), Arc::default(), Arc::default());
+        Self { broken, unapplied, disowned, health, closed }
     }
 
     /// Nothing is appended any more; a person has to look.
@@ -37,10 +40,25 @@ impl LogGuard {
         }
     }
 
-    /// Says that one service's history is corrupt; the others go on.
-    pub fn warn(&self, what: impl std::fmt::Display) {
-        tracing::error!(%what, "a history is corrupt");
-        self.health.needs_person(what.to_string());
+    /// The projection says that this is not the log that its rows were built from: nothing is appended until it, or another
+    /// one, knows the log. It may be the projection that is wrong.
+    pub fn disown(&self, what: impl std::fmt::Display) {
+        self.disowned.store(true, Ordering::SeqCst);
+        if self.broken.get().is_none() {
+            self.health.needs_person(what.to_string());
+        }
+    }
+
+    /// The projection's rows were built from this log.
+    pub fn own(&self) {
+        if self.disowned.swap(false, Ordering::SeqCst) && self.broken.get().is_none() {
+            self.health.green();
+        }
+    }
+
+    /// Whether the projection was last heard to say that this is another log than its own.
+    pub fn is_disowned(&self) -> bool {
+        self.disowned.load(Ordering::SeqCst)
     }
 
     /// Says that the log takes no appends any more.
@@ -66,7 +84,7 @@ impl LogGuard {
 
     /// Refuses where nothing may be appended.
     pub fn check(&self) -> Result<(), Problem> {
-        let refused = self.broken.get().is_some() || self.is_unapplied();
+        let refused = self.broken.get().is_some() || self.is_unapplied() || self.is_disowned();
         if refused { Err(Problem::new(Code::LogCorrupt)) } else { Ok(()) }
     }
 }

@@ -229,7 +229,7 @@ impl Services {
     }
 
     fn corrupt(&self, corrupt: &dyn std::fmt::Display) -> Problem {
-        self.guard.warn(corrupt);
+        self.guard.trip(corrupt);
         Problem::new(Code::LogCorrupt)
     }
 }

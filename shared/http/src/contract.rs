@@ -203,6 +203,11 @@ impl PositionClient {
         Some(Heard { answer, all_corrupt: false })
     }
 
+    /// Asks another one first from now on: the one that answered last turned out to be no witness.
+    pub fn ask_another_first(&self) {
+        self.first.fetch_add(1, Ordering::Relaxed);
+    }
+
     async fn ask(&self, base: &Url, at_least: u64, wait: Duration) -> Result<PositionAnswer, ClientError> {
         // Whole seconds are what the query takes; asking for a little more is cut by our own deadline.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

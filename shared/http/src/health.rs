@@ -16,6 +16,8 @@ pub enum Status {
     Green,
     /// Worth a look; the service serves.
     Yellow(String),
+    /// The service serves all but what the reason names, one customer's changes say; a person has to look.
+    Impaired(String),
     /// The service can't do its work, and will once the reason has gone away.
     Red(String),
     /// The service can't do its work until a person has looked: a corrupt log, say.
@@ -27,14 +29,16 @@ impl Status {
         match self {
             Self::Green => "green",
             Self::Yellow(_) => "yellow",
-            Self::Red(_) | Self::NeedsPerson(_) => "red",
+            Self::Impaired(_) | Self::Red(_) | Self::NeedsPerson(_) => "red",
         }
     }
 
     fn reason(&self) -> Option<&str> {
         match self {
             Self::Green => None,
-            Self::Yellow(reason) | Self::Red(reason) | Self::NeedsPerson(reason) => Some(reason),
+            Self::Yellow(reason) | Self::Impaired(reason) | Self::Red(reason) | Self::NeedsPerson(reason) => {
+                Some(reason)
+            }
         }
     }
 
@@ -48,15 +52,20 @@ impl Status {
     }
 
     fn lets_serve(&self) -> bool {
-        matches!(self, Self::Green | Self::Yellow(_))
+        matches!(self, Self::Green | Self::Yellow(_) | Self::Impaired(_))
+    }
+
+    fn lets_sleep(&self) -> bool {
+        !matches!(self, Self::Impaired(_) | Self::NeedsPerson(_))
     }
 
     fn severity(&self) -> u8 {
         match self {
             Self::Green => 0,
             Self::Yellow(_) => 1,
-            Self::Red(_) => 2,
-            Self::NeedsPerson(_) => 3,
+            Self::Impaired(_) => 2,
+            Self::Red(_) => 3,
+            Self::NeedsPerson(_) => 4,
         }
     }
 }
@@ -82,9 +91,9 @@ impl Health {
         check
     }
 
-    /// Whether no check is red.
+    /// Whether no check keeps the service from its work.
     pub fn is_ready(&self) -> bool {
-        self.worst().lets_serve()
+        self.statuses().iter().all(|(_, status)| status.lets_serve())
     }
 
     /// The worst that any check says.
@@ -97,13 +106,17 @@ impl Health {
         checks.iter().map(|check| (check.name, check.status())).collect()
     }
 
-    fn report(&self, well: impl FnOnce(&Status) -> bool) -> Response {
+    fn report(&self, well: impl Fn(&Status) -> bool) -> Response {
         let (worst, statuses) = (self.worst(), self.statuses());
         let checks = statuses
             .iter()
             .map(|(name, status)| CheckReport { name, status: status.colour(), reason: status.reason() })
             .collect();
-        let code = if well(&worst) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let code = if statuses.iter().all(|(_, status)| well(status)) {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
         (code, Json(Report { status: worst.colour(), checks })).into_response()
     }
 }
@@ -131,6 +144,11 @@ impl HealthCheck {
         self.set(Status::Red(reason.into()));
     }
 
+    /// Ready, for all but what the reason names; a person has to look.
+    pub fn impaired(&self, reason: impl Into<String>) {
+        self.set(Status::Impaired(reason.into()));
+    }
+
     /// Not ready, until a person has looked.
     pub fn needs_person(&self, reason: impl Into<String>) {
         self.set(Status::NeedsPerson(reason.into()));
@@ -148,6 +166,7 @@ impl HealthCheck {
                 Status::Green => tracing::info!(check, reason, "health is green"),
                 Status::Yellow(_) => tracing::warn!(check, reason, "health is yellow"),
                 Status::Red(_) => tracing::warn!(check, reason, "health is red"),
+                Status::Impaired(_) => tracing::error!(check, reason, "health is red for a part, a person has to look"),
                 Status::NeedsPerson(_) => tracing::error!(check, reason, "health is red until a person has looked"),
             }
         }
@@ -179,12 +198,13 @@ struct CheckReport<'a> {
     reason: Option<&'a str>,
 }
 
-/// `GET /healthz`: 200 unless a check needs a person. `GET /readyz`: 200 unless a check is red. Both say all checks, as
+/// `GET /healthz`: 200 unless a person has to look. `GET /readyz`: 200 unless a check keeps the service from its work: one
+/// customer's trouble takes it from nobody else. Both say all checks, as
 /// `{"status","checks":[{"name","status","reason"}]}`, to anybody.
 pub fn health_routes<S: Clone + Send + Sync + 'static>(health: Health) -> Router<S> {
     let ready = health.clone();
     Router::new()
-        .route("/healthz", get(async move || health.report(|worst| !matches!(worst, Status::NeedsPerson(_)))))
+        .route("/healthz", get(async move || health.report(Status::lets_sleep)))
         .route("/readyz", get(async move || ready.report(Status::lets_serve)))
 }
 
@@ -220,6 +240,17 @@ mod tests {
         assert_eq!(statuses(&health).await, (503, 503));
         health.check("log").green();
         assert_eq!(statuses(&health).await, (200, 200));
+    }
+
+    #[tokio::test]
+    async fn what_a_part_suffers_from_calls_a_person_and_keeps_nobody_else_away() {
+        let health = Health::new();
+        let (log, keys) = (health.check("log"), health.check("keys"));
+        log.green();
+        keys.impaired("lacks a key of one service");
+        assert_eq!(statuses(&health).await, (503, 200));
+        log.red("does not answer");
+        assert_eq!(statuses(&health).await, (503, 503), "neither hides the other");
     }
 
     #[tokio::test]

@@ -130,6 +130,33 @@ async fn a_projection_that_finds_the_log_corrupt_is_believed() {
     assert_eq!((world.head().await, begins.store.appends()), (before, 0));
 }
 
+/// It may be the projection that is wrong: its word holds until one is heard that knows the log.
+#[tokio::test]
+async fn a_projection_of_another_log_stops_changes_only_while_no_other_is_heard() {
+    for refuses in [true, false] {
+        let world = World::new().await;
+        let strange = StubProjection::start(Arc::clone(&world.log)).await;
+        world.projection.answers_at_once();
+        if refuses {
+            strange.refuses(Some(Code::LogCorrupt));
+        } else {
+            strange.says(1, OTHER_LOG);
+        }
+        let store = Arc::clone(&world.log) as Arc<dyn LogStore>;
+        let one = world.instance_woken(store, &[strange.url(), world.projection.url()], None);
+        until(async || one.health.check("projection").status() == Status::Green).await;
+        one.provision(DOMAIN).send().await.done(201);
+        assert_eq!(one.health.check("log").status(), Status::Green);
+
+        world.projection.refuses(Some(Code::CatchingUp));
+        until(async || matches!(one.health.check("log").status(), Status::NeedsPerson(_))).await;
+        one.change_plan(DOMAIN, 3).send().await.refused(503, "log_corrupt");
+        world.projection.refuses(None);
+        until(async || one.health.check("log").status() == Status::Green).await;
+        one.change_plan(DOMAIN, 3).send().await.done(200);
+    }
+}
+
 #[tokio::test]
 async fn a_projection_that_holds_its_answer_back_is_not_waited_for_once_another_has_applied_the_change() {
     let world = World::new().await;

@@ -99,7 +99,7 @@ mod tests {
                 Status::Green => "green",
                 Status::Red(_) => "red",
                 Status::Yellow(_) => "yellow",
-                Status::NeedsPerson(_) => "person",
+                Status::Impaired(_) | Status::NeedsPerson(_) => "person",
             });
         }
         assert_eq!(seen, ["green", "red", "green", "person", "person", "person"]);
