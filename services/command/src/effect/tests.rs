@@ -137,6 +137,7 @@ async fn a_projection_of_another_log_stops_changes_only_while_no_other_is_heard(
         let world = World::new().await;
         let strange = StubProjection::start(Arc::clone(&world.log)).await;
         world.projection.answers_at_once();
+        strange.answers_at_once();
         if refuses {
             strange.refuses(Some(Code::LogCorrupt));
         } else {
