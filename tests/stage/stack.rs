@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::answer::Answer;
@@ -70,7 +71,9 @@ impl Stack {
     /// Waits until both services say that they are ready.
     pub async fn ready(&self) {
         for service in [&self.command, &self.projection] {
-            until("the service is ready", async || (service.get("/readyz").await.status == 200).then_some(())).await;
+            // One that has waited for a store closes its connections once it has it.
+            let ready = async || service.try_to_send(Method::GET, "/readyz", None).await.is_ok_and(|a| a.status == 200);
+            until("the service is ready", async || ready().await.then_some(())).await;
         }
     }
 

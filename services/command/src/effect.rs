@@ -76,7 +76,7 @@ impl Projection {
         stop: CancellationToken,
     ) -> Self {
         let (sender, known) = watch::channel(Known::default());
-        let applied = Waiters::default();
+        let applied = guard.applied();
         let follower = Follower {
             client,
             woken,

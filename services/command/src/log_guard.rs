@@ -1,10 +1,13 @@
 //! Whether the log may be appended to. A log that was rolled back, or is another than the read model's, must not grow a
 //! fork; and one that holds what nobody can apply takes no changes that would never be in force.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use postkey_http::{Code, HealthCheck, Problem};
+use domain::Position;
+use postkey_http::{Code, HealthCheck, Problem, Status};
+
+use crate::waiters::Waiters;
 
 /// What an operator is told whose service writes to a log that was closed.
 const LOG_CLOSED: &str =
@@ -19,6 +22,10 @@ pub struct LogGuard {
     unapplied: Arc<AtomicBool>,
     /// As long.
     disowned: Arc<AtomicBool>,
+    /// The last position at which an entry was found that can't be made sense of.
+    unreadable: Arc<AtomicU64>,
+    /// How far the projection has come.
+    applied: Waiters,
     health: HealthCheck,
     closed: HealthCheck,
 }
@@ -29,7 +36,13 @@ impl LogGuard {
     pub fn new(health: HealthCheck, closed: HealthCheck) -> Self {
         closed.green();
         let (broken, unapplied, disowned) = (Arc::default(), Arc::default(), Arc::default());
-        Self { broken, unapplied, disowned, health, closed }
+        let (unreadable, applied) = (Arc::default(), Waiters::default());
+        Self { broken, unapplied, disowned, unreadable, applied, health, closed }
+    }
+
+    /// How far the projection has come; whoever follows it moves this.
+    pub fn applied(&self) -> Waiters {
+        self.applied.clone()
     }
 
     /// Nothing is appended any more; a person has to look.
@@ -38,6 +51,20 @@ impl LogGuard {
             tracing::error!(%what, "the log is corrupt: nothing is appended any more");
             self.health.needs_person(what.to_string());
         }
+    }
+
+    /// An entry at `position` can't be made sense of. Where the projection has come past it, that is its service's trouble,
+    /// and the others go on. Where not, it will stop there, and nothing is appended after it.
+    pub fn unreadable(&self, position: Position, what: impl std::fmt::Display) {
+        tracing::error!(%what, "a history is corrupt");
+        self.unreadable.fetch_max(position.get(), Ordering::SeqCst);
+        if self.broken.get().is_none() {
+            self.health.impaired(what.to_string());
+        }
+    }
+
+    fn holds_unreadable(&self) -> bool {
+        self.unreadable.load(Ordering::SeqCst) > self.applied.position().get()
     }
 
     /// The projection says that this is not the log that its rows were built from: nothing is appended until it, or another
@@ -51,7 +78,8 @@ impl LogGuard {
 
     /// The projection's rows were built from this log.
     pub fn own(&self) {
-        if self.disowned.swap(false, Ordering::SeqCst) && self.broken.get().is_none() {
+        let readable = self.unreadable.load(Ordering::SeqCst) == 0;
+        if self.disowned.swap(false, Ordering::SeqCst) && self.broken.get().is_none() && readable {
             self.health.green();
         }
     }
@@ -78,13 +106,14 @@ impl LogGuard {
 
     /// The health check, for what comes and goes; nothing once the log is known to be corrupt.
     pub fn health(&self) -> Option<&HealthCheck> {
-        let person = matches!(self.health.status(), postkey_http::Status::NeedsPerson(_));
+        let person = matches!(self.health.status(), Status::Impaired(_) | Status::NeedsPerson(_));
         (!person).then_some(&self.health)
     }
 
     /// Refuses where nothing may be appended.
     pub fn check(&self) -> Result<(), Problem> {
-        let refused = self.broken.get().is_some() || self.is_unapplied() || self.is_disowned();
+        let refused =
+            self.broken.get().is_some() || self.is_unapplied() || self.is_disowned() || self.holds_unreadable();
         if refused { Err(Problem::new(Code::LogCorrupt)) } else { Ok(()) }
     }
 }

@@ -196,8 +196,14 @@ impl Services {
     pub fn problem(&self, error: &LoadError) -> Problem {
         match error {
             LoadError::Read(ReadError::Unavailable(what)) => self.log_unavailable(what),
-            LoadError::Read(ReadError::Corrupt(corrupt)) => self.corrupt(corrupt),
-            LoadError::Open(OpenError::Corrupt(corrupt)) => self.corrupt(corrupt),
+            LoadError::Read(ReadError::Corrupt(corrupt)) => {
+                self.guard.trip(corrupt);
+                Problem::new(Code::LogCorrupt)
+            }
+            LoadError::Open(OpenError::Corrupt(corrupt)) => {
+                self.guard.unreadable(corrupt.position, corrupt);
+                Problem::new(Code::LogCorrupt)
+            }
             LoadError::Open(OpenError::Keys(error)) => self.keys.problem(error),
             LoadError::Open(OpenError::Lost { key, .. }) => self.keys.problem(&VaultError::Lost(*key)),
         }
@@ -226,11 +232,6 @@ impl Services {
         tracing::error!(what, "the log is unavailable");
         let detail = "what became of the change is not known yet: ask again with the same Idempotency-Key";
         Problem::new(Code::LogUnavailable).with_detail(detail)
-    }
-
-    fn corrupt(&self, corrupt: &dyn std::fmt::Display) -> Problem {
-        self.guard.trip(corrupt);
-        Problem::new(Code::LogCorrupt)
     }
 }
 

@@ -9,7 +9,7 @@ use postkey_http::Status;
 use serde_json::json;
 
 use super::{DOMAIN, PASSWORD, two_instances};
-use crate::staged::{OTHER_LOG, World, until};
+use crate::staged::{LOG, OTHER_LOG, World, until};
 
 #[tokio::test]
 async fn an_append_without_an_answer_is_unavailable_and_made_once_by_asking_again() {
@@ -135,19 +135,35 @@ async fn a_weak_password_stores_no_key() {
     assert_eq!((world.keys.count(), world.head().await), before);
 }
 
-/// The projection gets no further than that entry, so that nothing after it would ever be in force.
 #[tokio::test]
-async fn nothing_is_appended_after_an_entry_that_was_seen_to_be_corrupt() {
+async fn a_corrupt_history_that_the_projection_has_passed_stops_its_service_and_no_other() {
     let (world, one, two) = two_instances().await;
     one.provision("acme.test").send().await.done(201);
     world.scribble(DOMAIN).await;
-    let before = world.head().await;
     // To `one` the service is at hand, to `two` it is not.
     for instance in [&one, &two] {
         instance.add("ann@acme.example").send().await.refused(503, "log_corrupt");
-        assert!(matches!(instance.health.check("log").status(), Status::NeedsPerson(_)));
+        assert!(matches!(instance.health.check("log").status(), Status::Impaired(_)));
+        instance.add("ann@acme.example").send().await.refused(503, "log_corrupt");
+    }
+    let before = world.head().await;
+    one.add("ann@acme.test").send().await.done(201);
+    two.add("bob@acme.test").send().await.done(201);
+    assert_eq!(world.head().await, before + 2);
+    assert!(matches!(one.health.check("log").status(), Status::Impaired(_)), "it stays said");
+}
+
+/// The projection gets no further than that entry, so that nothing after it would ever be in force.
+#[tokio::test]
+async fn nothing_is_appended_after_a_corrupt_entry_that_the_projection_has_not_passed() {
+    let (world, one, two) = two_instances().await;
+    one.provision("acme.test").send().await.done(201);
+    world.projection.says(world.head().await, LOG);
+    world.scribble(DOMAIN).await;
+    let before = world.head().await;
+    for instance in [&one, &two] {
+        instance.add("ann@acme.example").send().await.refused(503, "log_corrupt");
         instance.add("ann@acme.test").send().await.refused(503, "log_corrupt");
-        assert!(matches!(instance.health.check("log").status(), Status::NeedsPerson(_)), "it stays said");
     }
     assert_eq!(world.head().await, before);
 }
