@@ -162,17 +162,8 @@ struct Probed {
 async fn probe(probed: Probed, stop: CancellationToken) {
     loop {
         match probed.log.head(Scope::All).await {
-            Ok(_) => {
-                if let Some(health) = probed.guard.health() {
-                    health.green();
-                }
-            }
             Err(ReadError::Corrupt(corrupt)) => probed.guard.trip(corrupt),
-            Err(error @ ReadError::Unavailable(_)) => {
-                if let Some(health) = probed.guard.health() {
-                    health.red(error.to_string());
-                }
-            }
+            head => probed.guard.asked(head),
         }
         probed.keys.look().await;
         probed.writes.look();

@@ -45,8 +45,12 @@ impl KeysAtHand {
     /// What a caller is told where keys can't be had, and what the operator is.
     pub fn problem(&self, error: &VaultError) -> Problem {
         tracing::error!(%error, "keys are unavailable");
+        let problem = Problem::new(Code::KeysUnavailable);
         match error {
-            VaultError::Unavailable(_) => self.health.red(error.to_string()),
+            VaultError::Unavailable(_) => {
+                self.health.red(error.to_string());
+                problem
+            }
             VaultError::Foreign(key) | VaultError::Lost(key) => {
                 let mut known = self.known();
                 if known.lost.len() < MOST {
@@ -54,16 +58,6 @@ impl KeysAtHand {
                 }
                 // Whoever needs none of the lost ones goes on.
                 self.health.impaired(error.to_string());
-            }
-        }
-        Self::lacking(error)
-    }
-
-    fn lacking(error: &VaultError) -> Problem {
-        let problem = Problem::new(Code::KeysUnavailable);
-        match error {
-            VaultError::Unavailable(_) => problem,
-            VaultError::Foreign(_) | VaultError::Lost(_) => {
                 problem.with_detail("the key store lacks a key of this service: its operator has to restore it")
             }
         }

@@ -110,7 +110,7 @@ async fn a_service_that_could_not_catch_up_is_loaded_anew() {
     loading.store.read_after();
     let refused = loading.services.catch_up(&slot).await.unwrap_err();
     assert_eq!(refused.code, Code::LogCorrupt);
-    assert!(matches!(loading.health.check("log").status(), Status::Impaired(_)));
+    assert!(matches!(loading.health.check("log").status(), Status::NeedsPerson(_)));
     let refused = loading.services.slot(service_of(DOMAIN)).await.map(|_| ()).unwrap_err();
     assert_eq!(refused.code, Code::LogCorrupt);
     assert_eq!(loading.store.read_after().last(), Some(&0), "from its beginning");
