@@ -3,8 +3,6 @@
 use servers::{Nats, NatsCluster, NatsOptions, Postgres};
 use stage::{Folder, PASSWORD, Running, Scene, Separate, run, until};
 
-use crate::stopped::until_says;
-
 #[tokio::test]
 async fn a_server_that_acknowledges_before_it_writes_is_refused_unless_told_so_in_so_many_words() {
     let (folder, nats) = (Folder::new(), Nats::with(NatsOptions { lazy_sync: true, ..NatsOptions::default() }));
@@ -35,15 +33,15 @@ async fn a_server_that_was_down_at_the_start_and_comes_back_with_lazy_sync_makes
     let unseen = format!("the monitoring of these servers does not answer: {}", cluster.nodes()[2].monitor_url());
     let (command, projection) = (services.commands[0].api(), services.projections[0].api());
     for service in [&command, &projection] {
-        until_says(service, "stream", "yellow", &unseen).await;
+        service.is_in("stream", "yellow", &unseen).await;
     }
 
     cluster.nodes()[2].sync_lazily(true);
     cluster.nodes()[2].start_again();
-    until_says(&command, "stream", "red", "n2 acknowledges before it writes to its disk").await;
+    command.is_in("stream", "red", "n2 acknowledges before it writes to its disk").await;
     assert_eq!(command.get("/readyz").await.status, 503);
     // It appends nothing, and logins go on.
-    until_says(&projection, "stream", "yellow", "n2 acknowledges before it writes to its disk").await;
+    projection.is_in("stream", "yellow", "n2 acknowledges before it writes to its disk").await;
     assert_eq!(projection.get("/readyz").await.status, 200);
 
     cluster.nodes()[2].stop();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use servers::{Nats, Postgres};
-use stage::{Api, Folder, MIB, PASSWORD, Scene, Seat, Separate, Several, new_user, run, until};
+use stage::{Folder, MIB, PASSWORD, Scene, Seat, Separate, Several, new_user, run, until};
 
 /// Two projections and one command service, with Acme and Ann.
 async fn scene() -> (Separate, Several, Scene) {
@@ -18,18 +18,6 @@ async fn until_stopped(services: &Several, by: Option<&str>) {
     until("both projections say the same", async || {
         let said = |position: Option<Value>| position.is_some_and(|position| position["stopped"] == json!(by));
         services.positions().await.into_iter().all(said).then_some(())
-    })
-    .await;
-}
-
-/// Waits until a check of a service says this, in this colour.
-pub async fn until_says(service: &Api, check: &str, colour: &str, words: &str) {
-    until(&format!("{check} is {colour} and says {words:?}"), async || {
-        let health = service.get("/healthz").await.body;
-        let mut checks = health["checks"].as_array()?.iter().filter(|one| one["name"] == check);
-        let one = checks.next()?;
-        let reason = one["reason"].as_str().unwrap_or_default();
-        (one["status"] == colour && reason.contains(words)).then_some(())
     })
     .await;
 }
@@ -55,10 +43,10 @@ async fn an_entry_that_is_not_ours_stops_the_projections_and_the_command_service
         assert_eq!((&position["position"], &position["head"]), (&json!(head), &json!(head + 1)), "{position}");
     }
     for projection in &services.projections {
-        until_says(&Api::new(&projection.url), "projector", "red", &format!("position {}", head + 1)).await;
+        projection.api().is_in("projector", "red", &format!("position {}", head + 1)).await;
     }
     let command = scene.stack.command();
-    until_says(command, "projection", "red", &format!("stopped at position {head}")).await;
+    command.is_in("projection", "red", &format!("stopped at position {head}")).await;
     assert_eq!(command.get("/healthz").await.status, 503, "a person has to look");
     // Also where the service's own history is whole.
     scene.operator().patch(&scene.ann(), &json!({"first_name": "Annie"})).await.problem(503, "log_corrupt");
@@ -83,9 +71,9 @@ async fn doing_what_the_message_says_mends_a_damaged_read_model_beside_the_runni
         assert_eq!(stored.status, 202, "{damage}: {stored:?}");
         until_stopped(&services, Some("damaged")).await;
         for projection in &services.projections {
-            until_says(&Api::new(&projection.url), "projector", "red", advice).await;
+            projection.api().is_in("projector", "red", advice).await;
         }
-        until_says(scene.stack.command(), "projection", "yellow", "damaged").await;
+        scene.stack.command().is_in("projection", "yellow", "damaged").await;
         // Nobody is told that a password is wrong by rows that are not there.
         let login = scene.ann_signs_in(PASSWORD).await;
         assert!(matches!(login.status, 200 | 503), "{damage}: {login:?}");
@@ -99,7 +87,7 @@ async fn doing_what_the_message_says_mends_a_damaged_read_model_beside_the_runni
         }
         services.ready().await;
         until_stopped(&services, None).await;
-        until_says(scene.stack.command(), "projection", "green", "").await;
+        scene.stack.command().is_in("projection", "green", "").await;
         scene.stack.caught_up().await;
         scene.ann_signs_in(PASSWORD).await.is(200);
         assert_eq!(scene.ann_now().await["first_name"], "Annie");
@@ -134,14 +122,14 @@ async fn lost_keys_are_said_to_be_lost_by_all_and_nobody_restarts_anything_once_
 
     until_stopped(&services, Some("keys_unavailable")).await;
     for projection in &services.projections {
-        until_says(&Api::new(&projection.url), "keys", "red", "restore the key store").await;
+        projection.api().is_in("keys", "red", "restore the key store").await;
         assert_eq!(projection.api().get("/healthz").await.status, 503, "a person has to look");
     }
     let command = scene.stack.command();
-    until_says(command, "projection", "yellow", "lacks keys").await;
+    command.is_in("projection", "yellow", "lacks keys").await;
     operator.patch(&bob, &json!({"first_name": "Bob"})).await.problem(503, "keys_unavailable");
-    until_says(command, "keys", "red", "restore the key store").await;
-    until_says(command, "log", "green", "").await;
+    command.is_in("keys", "red", "restore the key store").await;
+    command.is_in("log", "green", "").await;
     let refused = run(separate.rebuild()).await.failed_in_one_line();
     assert!(refused.contains("restore the key store"), "{refused}");
     scene.ann_signs_in(PASSWORD).await.problem(503, "keys_unavailable");
@@ -149,8 +137,8 @@ async fn lost_keys_are_said_to_be_lost_by_all_and_nobody_restarts_anything_once_
     keys("INSERT INTO key SELECT * FROM lost");
     services.ready().await;
     until_stopped(&services, None).await;
-    until_says(command, "keys", "green", "").await;
-    until_says(command, "projection", "green", "").await;
+    command.is_in("keys", "green", "").await;
+    command.is_in("projection", "green", "").await;
     operator.with("prefer", "wait=30").patch(&bob, &json!({"first_name": "Bob"})).await.receipt(200, &["UserEdited"]);
     for user in ["ann", "bob"] {
         scene.stack.login(&format!("{user}@acme.example"), PASSWORD).await.is(200);

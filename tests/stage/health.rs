@@ -20,13 +20,25 @@ impl Api {
     /// # Panics
     /// After [`SOON`], with what it says instead.
     pub async fn says(&self, check: &str, words: &str) {
-        let says = |health: &Answer| {
+        self.shows(check, |colour| colour != "green", words).await;
+    }
+
+    /// Waits until its health shows this check in a colour, with these words in its reason.
+    ///
+    /// # Panics
+    /// After [`SOON`], with what it says instead.
+    pub async fn is_in(&self, check: &str, wanted: &str, words: &str) {
+        self.shows(check, |colour| colour == wanted, words).await;
+    }
+
+    async fn shows(&self, check: &str, colour: impl Fn(&str) -> bool, words: &str) {
+        let shows = |health: &Answer| {
             checks(health).iter().any(|found| {
-                let reason = found["reason"].as_str().unwrap_or_default();
-                found["name"] == check && found["status"] != "green" && reason.contains(words)
+                let [status, reason] = ["status", "reason"].map(|field| found[field].as_str().unwrap_or_default());
+                found["name"] == check && colour(status) && reason.contains(words)
             })
         };
-        self.has_health(says, &format!("{check} does not say: {words}")).await;
+        self.has_health(shows, &format!("{check} does not say: {words}")).await;
     }
 
     /// Waits until every check of it is green.
