@@ -7,8 +7,9 @@ use domain::{ServiceId, UserId};
 
 use crate::read_model::{Applied, Batch, Rows, ServiceRow, Touched, UserRow};
 
-/// So many rows are written at once: some 40 MiB of them.
-const FULL: usize = 65_536;
+/// So many rows are written at once: some 80 MiB of them. Where users take turns, and there are more of them than this, each
+/// entry writes its row.
+const FULL: usize = 131_072;
 
 /// What entries after an applied position have made of the rows.
 pub struct Gathered {

@@ -56,7 +56,8 @@ fn settings() -> Map<String, Value> {
     }
 }
 
-/// What a log's stream has none of, but for what a copy has left there: each would put other bytes, or others' bytes, in it or out of it.
+/// What a log's stream has none of, but for what a copy has left there: each would put other bytes, or others' bytes, in it
+/// or out of it.
 const NEVER: [&str; 12] = [
     "mirror",
     "sources",
