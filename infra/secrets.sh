@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes what is missing of infra/secrets/ and of infra/.env, and overwrites nothing: keys and certificates of the NATS
 # cluster, passwords of PostgreSQL, postkey's keyring and clients file; and tokens for clients in DATA (the first
-# argument), for whoever walks through the README. Needs openssl, coreutils, and our image.
+# argument; none where it is not the first time), for whoever walks through the README. Needs openssl, coreutils, and our image.
 #
 # Containers run as the person who makes these files, so that they can read them, and nobody else can. Where that is
 # root they run as 65532, and the files are given to it.
@@ -12,9 +12,11 @@
 #   DATA/tokens/               panel, webmail, operator, auditor: a bearer token each
 set -euo pipefail
 umask 077
-data=$(realpath -m "${1:?usage: secrets.sh DATA}")
+named=${1:+$(realpath -m "$1")} here=$PWD
 cd "$(dirname "$0")"
 . ./settings.sh
+data_folder "$named" "$here"
+not_of_make_run
 
 owner=$(id -u):$(id -g)
 if [ "$(id -u)" = 0 ]; then owner=65532:65532; fi
@@ -24,6 +26,8 @@ if [ ! -e .env ]; then
     for name in PROJECT IMAGE {COMMAND,PROJECTION}_{1,2}_PORT; do name=POSTKEY_$name; echo "$name=${!name}"; done
   } > .env
 fi
+
+grep -q '^POSTKEY_DATA=' .env || echo "POSTKEY_DATA=$data" >> .env
 
 give() {
   if [ "$(id -u)" = 0 ]; then chown -R "$owner" secrets; fi

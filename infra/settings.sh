@@ -5,6 +5,25 @@ setting() { # NAME DEFAULT
   if [ -z "$value" ] && [ -e .env ]; then value=$(sed -n "s/^$1=//p" .env); fi
   export "$1=${value:-$2}"
 }
+# Sets `data`, the folder for tokens and endpoints: what the caller names, else what it was the first time, else the usual. One
+# cluster has one: with another, the tokens in the first would be revoked.
+data_folder() { # NAMED FOLDER-OF-THE-CALLER
+  local known=
+  if [ -e .env ]; then known=$(sed -n 's/^POSTKEY_DATA=//p' .env); fi
+  data=${1:-${known:-$2/postkey-data}}
+  if [ -n "$known" ] && [ "$data" != "$known" ]; then
+    echo "the tokens of this cluster are in $known, and would be revoked: name that folder, or none;" \
+      "if it has moved, say so in POSTKEY_DATA in $PWD/.env" >&2
+    exit 1
+  fi
+}
+# Leaves alone what `make run` has made.
+not_of_make_run() {
+  if [ -e "$data/keyring" ]; then
+    echo "$data is the folder of a postkey of its own (make run): name another one, as in: make up DATA=./cluster" >&2
+    exit 1
+  fi
+}
 # Not COMPOSE_PROJECT_NAME, which may be in the environment for another project: `make down` removes what is in its own.
 setting POSTKEY_PROJECT postkey
 setting POSTKEY_IMAGE postkey:local

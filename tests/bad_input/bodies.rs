@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 /// Every call that takes a body, with a body that it would take.
 fn calls(scene: &Scene) -> Vec<(Api, Method, String, String)> {
     let (operator, webmail) = (scene.operator(), scene.stack.queries_as("webmail"));
+    let own = json!({"address": "ann@acme.example", "current_password": PASSWORD, "new_password": "Tundra-58-quiver"});
     let plan = json!({"mailboxes": 10, "pool_bytes": 100 * stage::MIB});
     let provision = json!({"domain": "new.example", "customer": "acme", "plan": plan});
     let user = stage::new_user("new@acme.example");
@@ -21,12 +22,14 @@ fn calls(scene: &Scene) -> Vec<(Api, Method, String, String)> {
         (Method::PUT, format!("{}/password", scene.ann()), json!({"password": "Tundra-58-quiver"})),
         (Method::POST, format!("{}/suspend", scene.ann()), json!({"reason": "left"})),
         (Method::POST, format!("{}/reactivate", scene.ann()), json!({"reason": "back"})),
+        (Method::POST, format!("{}/erase", scene.ann()), json!({"reason": "asked for it"})),
         (Method::POST, "/v1/passwords/suggest".to_owned(), json!({})),
         (Method::POST, "/v1/passwords/check".to_owned(), json!({"password": PASSWORD})),
     ];
     let mut calls: Vec<_> =
         commands.into_iter().map(|(method, path, body)| (operator.clone(), method, path, body.to_string())).collect();
     calls.push((webmail, Method::POST, "/v1/auth/verify".to_owned(), verify.to_string()));
+    calls.push((scene.stack.commands_as("webmail"), Method::POST, "/v1/self/password".to_owned(), own.to_string()));
     calls
         .into_iter()
         .map(|(api, method, path, body)| (api.with("content-type", "application/json"), method, path, body))
@@ -74,7 +77,7 @@ async fn a_body_that_is_missing_is_refused_where_one_is_needed() {
     let scene = Scene::set().await;
     let head = scene.stack.head().await;
     for (api, method, path, _) in calls(&scene) {
-        if path.ends_with("suspend") || path.ends_with("reactivate") {
+        if ["suspend", "reactivate", "erase"].iter().any(|change| path.ends_with(change)) {
             continue;
         }
         let answer = api.send_bytes(method, &path, "").await;

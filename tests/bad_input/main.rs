@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
 mod bodies;
+mod documented;
 mod fields;
 mod headers;
+mod passwords;
+mod queries;
 mod routes;

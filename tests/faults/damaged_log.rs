@@ -49,14 +49,15 @@ impl Histories {
     }
 }
 
-/// Expects red health with a reason of one line that names the check, also for whoever only asks whether it lives.
-async fn needs_a_person(service: &Api) -> String {
+/// Expects red health with a reason of one line that names the check, also for whoever only asks whether it lives; `ready`:
+/// whether there is somebody whom it can serve.
+async fn needs_a_person(service: &Api, ready: bool) -> String {
     let health = stage::until("health is red", async || {
         let health = service.get("/healthz").await;
         (health.status == 503).then_some(health.body)
     })
     .await;
-    assert_eq!(service.get("/readyz").await.status, 503);
+    assert_eq!(service.get("/readyz").await.status, if ready { 200 } else { 503 });
     assert_eq!(health["status"], "red");
     let reasons: Vec<_> = health["checks"]
         .as_array()
@@ -82,7 +83,7 @@ async fn a_flipped_bit_that_the_read_model_must_read_stops_it_red_and_no_login_o
     histories.flip_a_bit();
     histories.folder.remove_database("read-model.db");
     let stack = Stack::listening(&histories.folder, &[]).await;
-    let reason = needs_a_person(stack.projection()).await;
+    let reason = needs_a_person(stack.projection(), true).await;
     assert!(reason.contains("position"), "{reason}");
     for (address, password) in [
         ("ann@acme.example", PASSWORD),
@@ -95,7 +96,7 @@ async fn a_flipped_bit_that_the_read_model_must_read_stops_it_red_and_no_login_o
     let before = histories.folder.bytes("log.db");
     let position = stack.queries_as("service").get("/v1/position").await.is(200);
     assert_eq!(position["stopped"], "log_corrupt", "{position}");
-    let reason = needs_a_person(stack.command()).await;
+    let reason = needs_a_person(stack.command(), false).await;
     assert!(reason.contains("the projection has stopped at position"), "{reason}");
     // Nor does any other service's change, which would never be in force.
     for user in [histories.user(&histories.acme, &histories.ann), histories.user(&histories.other, &histories.eve)] {
@@ -130,6 +131,17 @@ async fn a_flipped_bit_that_the_command_service_must_read_refuses_that_service_a
 }
 
 #[tokio::test]
+async fn a_flipped_bit_that_only_whoever_asks_what_happened_reads_is_said_to_a_person_too() {
+    let histories = histories().await;
+    histories.flip_a_bit();
+    let stack = Stack::up(&histories.folder).await;
+    let panel = stack.queries_as("panel").with("postkey-customer", "acme");
+    corrupt(panel.get("/v1/audit/events?limit=200").await);
+    assert!(needs_a_person(stack.projection(), true).await.contains("log says where"));
+    stack.login("ann@acme.example", PASSWORD).await.is(200);
+}
+
+#[tokio::test]
 async fn a_flipped_bit_in_the_last_entry_is_found_at_the_start() {
     let histories = histories().await;
     let (path, mut bytes) = (histories.folder.file("log.db"), histories.folder.bytes("log.db"));
@@ -141,7 +153,7 @@ async fn a_flipped_bit_in_the_last_entry_is_found_at_the_start() {
     }
     fs::write(path, bytes).unwrap();
     let stack = Stack::listening(&histories.folder, &[]).await;
-    needs_a_person(stack.projection()).await;
+    needs_a_person(stack.projection(), false).await;
     let head = histories.folder.bytes("log.db");
     let eve = histories.user(&histories.other, &histories.eve);
     corrupt(stack.commands_as("operator").patch(&eve, &json!({"first_name": "Eva"})).await);

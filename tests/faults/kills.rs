@@ -1,9 +1,13 @@
 //! SIGKILL at random under load: what was answered stands, what was not is whole or absent, and its retry with the same
 //! key is one change.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use stage::{Crew, Folder, Random, Separate, Stack};
+use reqwest::Method;
+use serde_json::json;
+use stage::{Crew, Folder, Random, Scene, Separate, Stack, new_user, until};
 
 const WORKERS: usize = 4;
 
@@ -25,6 +29,33 @@ async fn separate_processes_on_servers_survive_kills_under_load_too() {
     let folder = Folder::new();
     let separate = Separate::on_servers(&folder).await;
     killed(5, async || separate.start().await).await;
+}
+
+/// As with each restart that is planned.
+#[tokio::test]
+async fn what_is_saved_while_it_is_told_to_stop_is_in_force_when_it_is_answered() {
+    let mut scene = Scene::set().await;
+    let saved = Arc::new(AtomicUsize::new(0));
+    let mut savers = Vec::new();
+    for n in 0..8 {
+        let user = scene.added(&scene.service, &new_user(&format!("saver{n}@acme.example"))).await;
+        let (operator, path, saved) = (scene.operator(), format!("{}/password", scene.user(&user)), Arc::clone(&saved));
+        savers.push(tokio::spawn(async move {
+            for change in 0.. {
+                let password = json!({"password": format!("Quiver-{n}-{change:04}-fjord")});
+                match operator.try_to_send(Method::PUT, &path, Some(&password)).await {
+                    Ok(answer) if answer.status != 503 => drop(answer.receipt(200, &["PasswordChanged"])),
+                    _ => return,
+                }
+                saved.fetch_add(1, Ordering::SeqCst);
+            }
+        }));
+    }
+    until("they save", async || (saved.load(Ordering::SeqCst) >= 16).then_some(())).await;
+    scene.stack.stop_all().await;
+    for saver in savers {
+        saver.await.unwrap();
+    }
 }
 
 /// So many kills, each followed by a start.

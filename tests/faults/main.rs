@@ -4,12 +4,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
 mod damaged_log;
+mod erasure;
 mod first_start;
 mod full_disk;
 mod kills;
 mod logins_during_changes;
 mod lost_log;
+mod overload;
 mod races;
 mod rebuild;
 mod replaced;
 mod start_errors;
+mod strangers;

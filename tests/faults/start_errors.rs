@@ -119,18 +119,21 @@ async fn a_port_in_use_is_said_with_its_address() {
     let scene = Scene::set().await;
     let folder = Folder::new();
     let taken = scene.stack.command().address();
-    let mut command = stage::postkey(["up", "--data", folder.data().to_str().unwrap(), "--command-listen", taken]);
-    command.args(["--projection-listen", "127.0.0.1:0"]);
-    let line = run(command).await.failed_in_one_line();
     let (_, port) = taken.split_once(':').unwrap();
-    assert!(line.contains(port) && line.contains("in use") && line.contains("--command-listen"), "{line}");
+    for option in ["--panel-listen", "--command-listen", "--projection-listen"] {
+        let mut command = stage::postkey(["up", "--data", folder.data().to_str().unwrap()]);
+        let others = stage::FREE_PORTS.chunks(2).filter(|other| other[0] != option);
+        command.args(others.flatten()).args([option, taken]);
+        let line = run(command).await.failed_in_one_line();
+        assert!(line.contains(port) && line.contains("in use") && line.contains(option), "{line}");
+    }
 }
 
 #[tokio::test]
 async fn other_addresses_than_loopback_need_a_word_of_consent() {
     let folder = Folder::new();
     let mut command = stage::postkey(["up", "--data", folder.data().to_str().unwrap()]);
-    command.args(["--command-listen", "0.0.0.0:0", "--projection-listen", "127.0.0.1:0"]);
+    command.args(stage::FREE_PORTS.map(|argument| if argument == "127.0.0.1:0" { "0.0.0.0:0" } else { argument }));
     let line = run(command).await.failed_in_one_line();
     assert!(line.contains("--insecure-listen"), "{line}");
 }

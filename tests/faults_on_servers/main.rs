@@ -5,6 +5,7 @@
 
 mod administrators;
 mod cluster;
+mod erasure;
 mod in_between;
 mod postgres;
 mod services;

@@ -27,7 +27,8 @@ async fn it_is_killed_and_comes_back() {
     for _ in 0..2 {
         postgres.kill();
         is_missed(&weather.services).await;
-        let login = weather.stack.login("w0@acme.example", "whatever").await;
+        // Of nobody whose row was read since the last change: such a one is signed in all the same.
+        let login = weather.stack.login("elsewhere@acme.example", "whatever").await;
         login.problem(503, "read_model_unavailable");
         postgres.start_again();
         weather.work_resumes(Instant::now()).await;
@@ -57,9 +58,15 @@ async fn a_crash_right_after_the_answer_brings_no_old_password_back_while_the_lo
         let separate = Separate::at(&folder, &nats.account(), &nats.monitor_url(), &postgres).await;
         let services = separate.several(1, 2).await;
         let scene = Scene::on(services.stack(), folder).await;
+        let ann_at = |place| {
+            let origin = format!("192.0.2.{place}");
+            json!({"address": "ann@acme.example", "password": PASSWORD, "origin": origin})
+        };
         for webmail in services.webmails() {
-            let asked = json!({"address": "ann@acme.example", "password": PASSWORD});
-            webmail.post("/v1/auth/verify", &asked).await.is(200);
+            // Where she signed in, five failures are free.
+            for place in 0..5 {
+                webmail.post("/v1/auth/verify", &ann_at(place)).await.is(200);
+            }
         }
         let path = format!("{}/password", scene.ann());
         let operator = scene.operator().with("prefer", "wait=30");
@@ -69,10 +76,9 @@ async fn a_crash_right_after_the_answer_brings_no_old_password_back_while_the_lo
         postgres.kill();
         postgres.start_again();
         for webmail in services.webmails() {
-            let old = json!({"address": "ann@acme.example", "password": PASSWORD});
             // As soon as the database can be asked again, and for a while after.
-            for _ in 0..20 {
-                let answer = webmail.post("/v1/auth/verify", &old).await;
+            for attempt in 0..20 {
+                let answer = webmail.post("/v1/auth/verify", &ann_at(attempt / 4)).await;
                 assert!(matches!(answer.status, 401 | 503), "round {round}: the old password lives again: {answer:?}");
             }
         }

@@ -44,6 +44,8 @@ async fn an_entry_that_is_not_ours_stops_the_projections_and_the_command_service
     }
     for projection in &services.projections {
         projection.api().is_in("projector", "red", &format!("position {}", head + 1)).await;
+        assert_eq!(projection.api().get("/healthz").await.status, 503, "a person has to look");
+        assert_eq!(projection.api().get("/readyz").await.status, 200, "whoever has not changed signs in");
     }
     let command = scene.stack.command();
     command.is_in("projection", "red", &format!("stopped at position {head}")).await;
@@ -124,6 +126,7 @@ async fn lost_keys_are_said_to_be_lost_by_all_and_nobody_restarts_anything_once_
     for projection in &services.projections {
         projection.api().is_in("keys", "red", "restore the key store").await;
         assert_eq!(projection.api().get("/healthz").await.status, 503, "a person has to look");
+        assert_eq!(projection.api().get("/readyz").await.status, 200, "whoever has not changed signs in");
     }
     let command = scene.stack.command();
     command.is_in("projection", "yellow", "lacks keys").await;

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use stage::{Crew, Random, Several, Stack, Working};
 
-/// How long nothing may be answered after a fault that the rest makes up for. NATS servers take some 5 s to elect a leader.
-/// What is promised is 10 s, and `make bench` measures it on a machine that does nothing else; a busy one keeps to this.
-const SILENCE: Duration = Duration::from_secs(20);
+/// How long nothing may be answered after a fault that the rest makes up for. NATS servers take some 5 s to elect a leader, and
+/// who asked a service that was cut off has to give that up first, up to 10 s each. What is promised is 10 s for a killed
+/// leader, and `make bench` measures it on a machine that does nothing else; a busy one keeps to this.
+const SILENCE: Duration = Duration::from_secs(28);
 
 /// Services on the stores under test, and a crew that changes users through all of them.
 pub struct Weather {

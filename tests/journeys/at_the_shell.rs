@@ -11,10 +11,10 @@ async fn typed<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Finished {
 #[tokio::test]
 async fn help_teaches_by_example() {
     let help = typed(["--help"]).await.worked();
-    for word in ["up", "command", "projection", "init", "token", "rebuild", "copy", "Examples:"] {
+    for word in ["up", "command", "projection", "panel", "init", "token", "rebuild", "copy", "Examples:"] {
         assert!(help.stdout.contains(word), "{word}: {}", help.stdout);
     }
-    for command in ["up", "command", "projection", "init", "token", "rebuild", "copy", "healthy"] {
+    for command in ["up", "command", "projection", "panel", "init", "token", "rebuild", "copy", "healthy"] {
         let help = typed([command, "--help"]).await.worked();
         assert!(help.stdout.contains("Usage: postkey"), "{}", help.stdout);
     }
@@ -35,6 +35,10 @@ async fn what_is_typed_wrongly_exits_with_2() {
         &["up", "--nonsense"],
         &["command"],
         &["token", "new", "--role", "root"],
+        &["panel"],
+        &["panel", "account"],
+        &["panel", "account", "add", "ann"],
+        &["panel", "account", "list", "--data", "/nonexistent"],
         &["nats", "setup", "--log", "nats://127.0.0.1:1", "--consumer", "a b"],
         &["nats", "setup", "--log", "nats://127.0.0.1:1", "--consumer", "a.>"],
         &["postgres", "setup"],
@@ -97,6 +101,20 @@ async fn a_panels_token_must_say_whose_services_it_sees() {
 }
 
 #[tokio::test]
+async fn a_policy_is_named_on_the_command_line() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let process = Running::start(up(&data, &["--policy", "strict"]), &folder.beside("."));
+    let stack = Stack::started(process, &data).await.unwrap();
+    let policy = stack.commands_as("service").get("/v1/password-policy").await.is(200);
+    assert_eq!((&policy["profile"], &policy["min_length"]), (&"strict".into(), &12.into()));
+    stack.stop().await;
+    let lax = run(up(&data, &["--policy", "lax"])).await;
+    assert_eq!(lax.code, Some(2), "{lax:?}");
+    assert!(lax.stderr.contains("guide, standard, strict"), "{lax:?}");
+}
+
+#[tokio::test]
 async fn endpoints_stand_in_the_folder_only_while_somebody_listens() {
     let folder = Folder::new();
     let stack = Stack::up(&folder).await;
@@ -112,7 +130,7 @@ async fn the_demo_seeds_users_once_and_prints_passwords_that_sign_in() {
     let mut shown = Vec::new();
     for start in 0..2 {
         let mut process = Running::start(up(&data, &["--demo"]), &folder.beside("."));
-        let [_, projection] = endpoints(&mut process, &data).await.unwrap();
+        let projection = endpoints(&mut process, &data).await.unwrap().projection;
         let as_role =
             |role| Api::new(&projection).bearing(text_of(&folder.file(format!("tokens/{role}.token"))).trim());
         let users = until("the demo is seeded", async || {

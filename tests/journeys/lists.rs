@@ -5,9 +5,14 @@ use stage::{Api, MIB, Scene, new_user};
 
 /// Walks a list to its end, in pages of `limit`.
 async fn walked(api: &Api, path: &str, kind: &str, limit: usize) -> Vec<Value> {
+    walked_while(api, &format!("{path}?limit={limit}"), kind, limit, async |_| {}).await
+}
+
+/// Walks a list to its end; before the second page, the third and so on, something happens.
+async fn walked_while(api: &Api, path: &str, kind: &str, limit: usize, happens: impl AsyncFn(usize)) -> Vec<Value> {
     let (mut rows, mut after) = (Vec::new(), String::new());
-    loop {
-        let page = api.get(&format!("{path}?limit={limit}{after}")).await.is(200);
+    for turned in 1.. {
+        let page = api.get(&format!("{path}{after}")).await.is(200);
         let page_rows = page[kind].as_array().unwrap();
         assert!(page_rows.len() <= limit, "{page}");
         rows.extend(page_rows.iter().cloned());
@@ -15,17 +20,24 @@ async fn walked(api: &Api, path: &str, kind: &str, limit: usize) -> Vec<Value> {
             Some(next) => {
                 assert_eq!(page_rows.len(), limit, "a page that is not the last is full: {page}");
                 after = format!("&after={next}");
+                happens(turned).await;
             }
             None => {
                 assert_eq!(page["next"], Value::Null);
-                return rows;
+                break;
             }
         }
     }
+    rows
+}
+
+/// The texts that rows have of this name.
+fn texts(rows: &[Value], name: &str) -> Vec<String> {
+    rows.iter().map(|row| row[name].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
-async fn users_are_listed_in_the_order_in_which_they_were_added() {
+async fn users_who_are_added_one_after_the_other_are_listed_in_that_order() {
     let scene = Scene::set().await;
     let mut added = vec![json!(scene.ann)];
     for local in ["zoe", "bob", "mia", "eve"] {
@@ -51,6 +63,91 @@ async fn a_walk_is_not_upset_by_changes_on_the_way() {
     let rest = scene.queries().get(&path).await.is(200);
     let ids: Vec<_> = rest["users"].as_array().unwrap().iter().map(|row| row["user"].clone()).collect();
     assert_eq!(ids, [json!(bob), json!(eve)]);
+}
+
+#[tokio::test]
+async fn a_walk_over_users_comes_once_upon_each_who_stays_while_many_are_added_removed_and_erased() {
+    let scene = Scene::set().await;
+    let mut there = vec![scene.ann.clone()];
+    for local in ["bob", "mia", "eve", "zoe"] {
+        there.push(scene.added(&scene.service, &new_user(&format!("{local}@acme.example"))).await);
+    }
+    let operator = scene.operator().with("prefer", "wait=30");
+    // Ann, who was seen, and Zoe, who was not, are erased; Eve is only removed.
+    let gone = [&there[0], &there[4]];
+    let path = format!("{}?limit=1", scene.users());
+    let queries = scene.queries();
+    let walk = walked_while(&queries, &path, "users", 1, async |turned| match turned {
+        1 => {
+            for user in gone {
+                operator.delete(&scene.user(user)).await.is(200);
+                operator.post_nothing(&format!("{}/erase", scene.user(user))).await.is(200);
+            }
+        }
+        2 => drop(operator.delete(&scene.user(&there[3])).await.is(200)),
+        _ => {}
+    });
+    let adds = |who: usize| {
+        let scene = &scene;
+        async move {
+            scene.added(&scene.service, &new_user(&format!("new-{who}@acme.example"))).await;
+        }
+    };
+    let (seen, _) = tokio::join!(walk, futures::future::join_all((0..4).map(adds)));
+    let seen = texts(&seen, "user");
+    assert!(seen.is_sorted_by(|one, next| one < next), "nobody twice, in the order of the ids: {seen:?}");
+    let (stay, left): (Vec<_>, Vec<_>) = there.iter().partition(|user| !gone.contains(user));
+    assert!(stay.iter().all(|user| seen.contains(user)), "{seen:?} without one of {stay:?}");
+    assert!(seen.contains(left[0]) && !seen.contains(left[1]), "{seen:?}");
+    let after = texts(&walked(&queries, &scene.users(), "users", 500).await, "user");
+    assert_eq!(after.len(), stay.len() + 4);
+    assert!(seen.iter().all(|user| after.contains(user) || gone.contains(&user)), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_walk_over_services_comes_once_upon_each_that_was_there_and_upon_those_that_come_behind() {
+    let scene = Scene::set().await;
+    for domain in ["bison.example", "mole.example", "zebra.example"] {
+        scene.provisioned(domain, "acme", 1, MIB).await;
+    }
+    let queries = scene.queries();
+    let seen = walked_while(&queries, "/v1/services?limit=1", "services", 1, async |turned| {
+        if turned == 2 {
+            for domain in ["aardvark.example", "bear.example", "camel.example", "yak.example"] {
+                scene.provisioned(domain, "acme", 1, MIB).await;
+            }
+        }
+    });
+    let expected = ["acme.example", "bison.example", "camel.example", "mole.example", "yak.example", "zebra.example"];
+    assert_eq!(texts(&seen.await, "domain"), expected);
+}
+
+#[tokio::test]
+async fn a_walk_over_what_is_searched_for_comes_once_upon_each_who_is_found_throughout() {
+    let scene = Scene::set().await;
+    let mut ids = Vec::new();
+    for n in 0..8 {
+        let mut user = new_user(&format!("user{n}@acme.example"));
+        user["first_name"] = if n % 4 == 0 { "Other" } else { "Found" }.into();
+        ids.push(scene.added(&scene.service, &user).await);
+    }
+    let path = format!("{}?search=found&limit=1", scene.users());
+    let queries = scene.queries();
+    let seen = walked_while(&queries, &path, "users", 1, async |turned| {
+        // 1 and 2 were seen: one of them leaves the search and one leaves and comes back. 0 comes before them, 4 behind; and of
+        // those that are still to be seen 5 leaves, and 6 leaves and comes back.
+        let renamed: &[(usize, &str)] = match turned {
+            2 => &[(1, "Other"), (2, "Other"), (0, "Found"), (4, "Found"), (5, "Other"), (6, "Other")],
+            3 => &[(2, "Found"), (6, "Found")],
+            _ => &[],
+        };
+        for (user, first_name) in renamed {
+            let edit = json!({"first_name": first_name});
+            scene.operator().patch(&scene.user(&ids[*user]), &edit).await.receipt(200, &["UserEdited"]);
+        }
+    });
+    let expected: Vec<_> = [1, 2, 3, 4, 6, 7].map(|n: usize| ids[n].clone()).into();
+    assert_eq!(texts(&seen.await, "user"), expected);
 }
 
 #[tokio::test]
@@ -94,6 +191,28 @@ async fn a_limit_or_cursor_that_cannot_be_one_is_refused_with_everything_else_th
             let refused = scene.queries().get(&format!("{path}?{query}")).await;
             assert_eq!(refused.violations(422, "invalid_input"), expected, "{path}?{query}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_is_taken_by_its_own_list_only() {
+    let scene = Scene::set().await;
+    let other = scene.provisioned("bison.example", "acme", 1, MIB).await;
+    scene.added(&scene.service, &new_user("bob@acme.example")).await;
+    let next = async |path: &str| {
+        let page = scene.queries().get(&format!("{path}?limit=1")).await.is(200);
+        page["next"].as_str().unwrap().to_owned()
+    };
+    let (of_services, of_users) = (next("/v1/services").await, next(&scene.users()).await);
+    for (path, cursor) in [
+        ("/v1/services", &of_users),
+        (scene.users().as_str(), &of_services),
+        (&format!("/v1/services/{other}/users"), &of_users),
+        ("/v1/services?customer=acme", &of_services),
+    ] {
+        let query = if path.contains('?') { '&' } else { '?' };
+        let refused = scene.queries().get(&format!("{path}{query}after={cursor}")).await;
+        assert_eq!(refused.violations(422, "invalid_input"), ["after invalid"], "{path}");
     }
 }
 

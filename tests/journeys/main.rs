@@ -4,16 +4,28 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
 mod at_the_shell;
+mod documents;
 mod edits;
+mod erasure;
+mod events;
 mod health;
 mod idempotency;
+mod keys_for_ever;
 mod lists;
+mod metrics;
 mod moving;
+mod panel_accounts;
+mod panel_forms;
 mod passwords;
 mod plans;
 mod position;
 mod preconditions;
+mod profiles;
 mod provisioning_to_login;
 mod roles;
+mod search;
+mod self_service;
 mod states;
 mod tenancy;
+mod throttling;
+mod typed_client;

@@ -70,6 +70,60 @@ async fn a_change_of_state_or_plan_heeds_the_revision_too() {
 }
 
 #[tokio::test]
+async fn what_a_caller_has_already_is_not_sent_again_and_its_tag_guards_an_edit() {
+    let scene = Scene::set().await;
+    let shown = scene.queries().get(&scene.ann()).await;
+    let tag = shown.header("etag").to_owned();
+    assert_eq!(tag, format!("\"{}\"", shown.body["revision"]));
+    for had in [tag.clone(), format!("W/{tag}"), format!("\"1\", {tag}"), "*".to_owned()] {
+        let same = scene.queries().with("if-none-match", &had).get(&scene.ann()).await;
+        assert_eq!((same.status, same.text.as_str(), same.header("etag")), (304, "", tag.as_str()), "{had}");
+    }
+    let guarded = scene.operator().with("if-match", &tag);
+    guarded.patch(&scene.ann(), &json!({"first_name": "Annie"})).await.receipt(200, &["UserEdited"]);
+    guarded.patch(&scene.ann(), &json!({"first_name": "Anna"})).await.problem(412, "stale_revision");
+    let now = scene.queries().with("if-none-match", &tag).get(&scene.ann()).await;
+    assert_ne!(now.header("etag"), tag);
+    assert_eq!(now.is(200)["first_name"], "Annie");
+    for unreadable in ["4711", "\"x", "", "W/"] {
+        scene.queries().with("if-none-match", unreadable).get(&scene.ann()).await.is(200);
+    }
+}
+
+#[tokio::test]
+async fn a_services_tag_guards_its_plan_and_what_is_in_use_is_told_all_the_same() {
+    let scene = Scene::set().await;
+    let path = format!("/v1/services/{}", scene.service);
+    let shown = scene.queries().get(&path).await;
+    let tag = shown.header("etag").to_owned();
+    assert_eq!(tag, format!("\"{}\"", shown.body["revision"]));
+    scene.added(&scene.service, &stage::new_user("bob@acme.example")).await;
+    let now = scene.queries().with("if-none-match", &tag).get(&path).await;
+    assert_eq!(now.header("etag"), tag, "the plan is the same");
+    assert_eq!(now.is(200)["usage"]["mailboxes"], 2);
+    let guarded = scene.operator().with("if-match", &tag);
+    let plan = json!({"mailboxes": 11, "pool_bytes": 200 * stage::MIB});
+    guarded.put(&format!("{path}/plan"), &plan).await.receipt(200, &["PlanChanged"]);
+    guarded.put(&format!("{path}/plan"), &plan).await.problem(412, "stale_revision");
+    assert_ne!(scene.queries().get(&path).await.header("etag"), tag);
+}
+
+#[tokio::test]
+async fn what_is_yet_to_be_made_has_no_revision_to_insist_on() {
+    let scene = Scene::set().await;
+    let plan = json!({"mailboxes": 1, "pool_bytes": stage::MIB});
+    let provision = json!({"domain": "new.example", "customer": "acme", "plan": plan});
+    let head = scene.stack.head().await;
+    for tag in ["*", "\"1\"", &format!("\"{head}\"")] {
+        let insisting = scene.operator().with("if-match", tag);
+        insisting.post("/v1/services", &provision).await.problem(412, "stale_revision");
+        let refused = insisting.post(&scene.users(), &stage::new_user("bob@acme.example")).await;
+        refused.problem(412, "stale_revision");
+    }
+    assert_eq!(scene.stack.head().await, head);
+}
+
+#[tokio::test]
 async fn a_revision_that_cannot_be_one_is_refused() {
     let scene = Scene::set().await;
     for tag in ["4", "\"x\"", "W/\"4\"", "\"4\", \"5\"", "\"007\""] {

@@ -5,8 +5,15 @@ use serde_json::{Value, json};
 use stage::{Answer, Api, MIB, Stack};
 
 /// Every password that is set, tried, judged or refused on the way.
-pub const PASSWORDS: [&str; 6] =
-    ["Ocelot-58-Wigwam", "Narwhal-63-Bungee", "Pangolin-79-Kazoo", "Zyzzyva-17-Tryst", "qwxshort", "Ibex-33-Falsetto"];
+pub const PASSWORDS: [&str; 7] = [
+    "Ocelot-58-Wigwam",
+    "Narwhal-63-Bungee",
+    "Pangolin-79-Kazoo",
+    "Zyzzyva-17-Tryst",
+    "qwxshort",
+    "Ibex-33-Falsetto",
+    "Wombat-41-Cymbal",
+];
 /// Every name, address and reason.
 pub const PERSONAL: [&str; 9] = [
     "hortensia.vandermolen",
@@ -51,8 +58,19 @@ pub async fn travelled(stack: &Stack) -> Answers {
 
     commands(&operator, &users, &user, &hortensia, &mut answers.others).await;
     logins(stack, &mut answers).await;
+    own_changes(stack, &mut answers.others).await;
     for path in [&user, &other, &users] {
         answers.naming.push(queries.get(path).await);
+    }
+    let panel = stack.queries_as("panel");
+    answers.naming.push(panel.get("/v1/audit/events").await);
+    for path in [format!("{users}?search=Philippina%20Vandermolen"), format!("{users}?search=QUACKENBUSH")] {
+        let found = panel.get(&path).await;
+        assert_eq!(found.body["users"].as_array().map(Vec::len), Some(1), "{found:?}");
+        answers.naming.push(found);
+    }
+    for wrong in ["?search=Quackenbush%0A", "?search=Hortensia&after=Quackenbush"] {
+        answers.others.push(panel.get(&format!("{users}{wrong}")).await);
     }
     let reason = json!({"reason": "mislaid-on-the-ferry"});
     for (method, path, body) in [
@@ -119,6 +137,35 @@ async fn commands(operator: &Api, users: &str, user: &str, known: &Value, answer
     answers.push(operator.with("content-type", "application/json").send_bytes(Method::PATCH, user, broken).await);
     let bad_token = operator.with("authorization", "Bearer Ocelot-58-Wigwam");
     answers.push(bad_token.patch(user, &json!({"first_name": "Hortensia"})).await);
+}
+
+/// Changes that a user makes in webmail: right, wrong, weak, the same, by nobody; and one in Roundcube.
+async fn own_changes(stack: &Stack, answers: &mut Vec<Answer>) {
+    let webmail = stack.commands_as("webmail").with("idempotency-key", "own-1");
+    let address = "hortensia.vandermolen@acme.example";
+    for (address, current, new, status) in [
+        (address, PASSWORDS[3], PASSWORDS[6], 403),
+        ("Quackenbush", PASSWORDS[5], PASSWORDS[6], 403),
+        (address, PASSWORDS[5], PASSWORDS[4], 422),
+        (address, PASSWORDS[5], "Philippina-1-x", 422),
+        (address, PASSWORDS[5], PASSWORDS[5], 409),
+        (address, PASSWORDS[5], PASSWORDS[6], 200),
+        (address, PASSWORDS[5], PASSWORDS[6], 200),
+        (address, PASSWORDS[6], PASSWORDS[0], 422),
+    ] {
+        let origin = "203.0.113.77";
+        let asked = json!({"address": address, "current_password": current, "new_password": new, "origin": origin});
+        let answer = webmail.post("/v1/self/password", &asked).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        answers.push(answer);
+    }
+    let webmail = stack.commands_as("webmail");
+    for (current, status) in [(PASSWORDS[0], 403), (PASSWORDS[6], 200)] {
+        let form = [("user", address), ("curpass", current), ("newpass", PASSWORDS[5])];
+        let answer = webmail.post_form("/v1/self/password/roundcube", &form).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        answers.push(answer);
+    }
 }
 
 /// Sign-ins: right, wrong, and by nobody.

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
+mod erasure;
 mod files;
 mod journey;
+mod panel;
 mod traces;

@@ -1,16 +1,21 @@
-//! Everything is killed in turn, round after round, under load: three NATS servers, PostgreSQL, two command services, two
-//! projections. `make soak` runs it; no other test does.
+//! What takes many minutes; `make soak` runs it, and no other test does. Everything is killed in turn, round after round, under
+//! load: three NATS servers, PostgreSQL, two command services, two projections. And a hundred thousand unknown addresses are
+//! tried, each from a place of its own, so that each costs an argon2id.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
 #[path = "../faults_on_servers/weather.rs"]
 mod weather;
 
+#[path = "../faults/strangers.rs"]
+mod strangers;
+
 use std::time::Instant;
 
 use servers::{NatsCluster, Postgres};
-use stage::{Folder, Random, Separate};
+use stage::{Folder, MIB, Random, Scene, Separate};
 
+use strangers::{Strangers, try_the_door};
 use weather::Weather;
 
 /// How often each of them goes.
@@ -45,4 +50,13 @@ async fn everything_is_killed_in_turn() {
         weather.services.are_well().await;
     }
     weather.clears().await;
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_unknown_addresses_fill_no_memory_and_keep_nobody_out() {
+    // Few enough entries for its memory to tell: all of them would take some 26 MB.
+    let grows_by = Some(12.0 * MIB as f64);
+    let strangers = Strangers { addresses: 100_000, from_few: 0, entries: 1_024, grows_by };
+    let scene = Scene::set_with(&[("POSTKEY_THROTTLE_ENTRIES", &strangers.entries.to_string())]).await;
+    try_the_door(&scene, strangers).await;
 }

@@ -32,6 +32,16 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// The value of a metric with these labels, in any order; none where it is not there.
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        self.text.lines().find_map(|line| {
+            let (metric, value) = line.rsplit_once(' ')?;
+            let (found, rest) = metric.split_once('{').unwrap_or((metric, ""));
+            let has = |(label, value): &(&str, &str)| rest.contains(&format!("{label}=\"{value}\""));
+            (found == name && labels.iter().all(has)).then(|| value.parse().unwrap())
+        })
+    }
+
     /// Expects a status, and JSON that is marked as such.
     #[track_caller]
     pub fn is(self, status: u16) -> Value {

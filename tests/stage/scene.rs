@@ -6,12 +6,12 @@ use crate::answer::Answer;
 use crate::api::Api;
 use crate::folder::Folder;
 use crate::separate::Separate;
-use crate::stack::Stack;
+use crate::stack::{Stack, listening};
 
 /// A mebibyte, the unit of quotas.
 pub const MIB: u64 = 1_048_576;
-/// The password of everybody who has not changed it.
-pub const PASSWORD: &str = "Vkd9-mnRtq7";
+/// The password of everybody who has not changed it: one that every policy takes.
+pub const PASSWORD: &str = "Vkd9-mnRtq7w";
 
 /// `acme.example`, a service of the customer `acme` with 10 mailboxes and 100 MiB, and in it Ann Lee with 10 MiB.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Scene {
     pub stack: Stack,
     /// What services of their own stand on.
     separate: Option<Separate>,
+    /// Settings.
+    environment: Vec<(String, String)>,
     /// Where it all lies. It goes last.
     pub folder: Folder,
     /// The service's id.
@@ -32,22 +34,47 @@ impl Scene {
     /// Sets it: in one process on embedded stores, or, in a test target whose name says so, in services of their own on
     /// NATS and PostgreSQL.
     pub async fn set() -> Self {
+        Self::set_with(&[]).await
+    }
+
+    /// The same with settings in the environment, which stay.
+    pub async fn set_with(environment: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
-        if !on_servers() {
-            return Self::on(Stack::up(&folder).await, folder).await;
-        }
-        let separate = Separate::on_servers(&folder).await;
-        let mut scene = Self::on(separate.start().await, folder).await;
-        scene.separate = Some(separate);
+        let mut scene = if on_servers() {
+            let separate = Separate::on_servers(&folder).await.with_environment(environment);
+            let mut scene = Self::on(separate.start().await, folder).await;
+            scene.separate = Some(separate);
+            scene
+        } else {
+            Self::on(Stack::up_with(&folder, environment).await, folder).await
+        };
+        scene.environment = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         scene
+    }
+
+    /// With a panel, which `postkey up` has anyhow.
+    pub async fn with_panel(mut self) -> Self {
+        if let Some(separate) = self.separate.as_ref().filter(|_| !self.stack.has_panel()) {
+            let mut process = separate.panel(self.stack.command(), self.stack.projection());
+            let url = listening(&mut process).await;
+            self.stack = self.stack.with_panel(process, url);
+            self.stack.ready().await;
+        }
+        self
     }
 
     /// Sets it on a stack that knows no service yet.
     pub async fn on(stack: Stack, folder: Folder) -> Self {
-        let mut scene = Self { stack, separate: None, folder, service: String::new(), ann: String::new() };
+        let (service, ann) = (String::new(), String::new());
+        let mut scene = Self { stack, separate: None, environment: Vec::new(), folder, service, ann };
         scene.service = scene.provisioned("acme.example", "acme", 10, 100 * MIB).await;
         scene.ann = scene.added(&scene.service, &new_user("ann@acme.example")).await;
         scene
+    }
+
+    /// The name of the key store's database, where it is on a server.
+    pub(crate) fn keys_database(&self) -> Option<&str> {
+        self.separate.as_ref().map(Separate::keys_database)
     }
 
     /// The command service, asked by the operator.
@@ -100,10 +127,17 @@ impl Scene {
         self.stack.login("ann@acme.example", password).await
     }
 
+    /// A user changes its own password in webmail.
+    pub async fn changes_own(&self, address: &str, current: &str, new: &str) -> Answer {
+        let body = json!({"address": address, "current_password": current, "new_password": new});
+        self.stack.commands_as("webmail").post("/v1/self/password", &body).await
+    }
+
     /// Stopped in order.
     pub async fn stopped(self) -> Stopped {
         self.stack.stop().await;
-        Stopped { folder: self.folder, separate: self.separate, service: self.service, ann: self.ann }
+        let Self { separate, environment, folder, service, ann, .. } = self;
+        Stopped { folder, separate, environment, service, ann }
     }
 
     /// The same folder after a stop in order and another start.
@@ -118,6 +152,7 @@ pub struct Stopped {
     /// Where it all lies.
     pub folder: Folder,
     separate: Option<Separate>,
+    environment: Vec<(String, String)>,
     service: String,
     ann: String,
 }
@@ -127,7 +162,11 @@ impl Stopped {
     pub async fn up(self) -> Scene {
         let stack = match &self.separate {
             Some(separate) => separate.start().await,
-            None => Stack::up(&self.folder).await,
+            None => {
+                let environment: Vec<_> =
+                    self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                Stack::up_with(&self.folder, &environment).await
+            }
         };
         self.on(stack)
     }
@@ -140,7 +179,8 @@ impl Stopped {
 
     /// Started again in some other way.
     pub fn on(self, stack: Stack) -> Scene {
-        Scene { stack, separate: self.separate, folder: self.folder, service: self.service, ann: self.ann }
+        let Self { folder, separate, environment, service, ann } = self;
+        Scene { stack, separate, environment, folder, service, ann }
     }
 }
 

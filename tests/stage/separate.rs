@@ -186,6 +186,20 @@ impl Separate {
         Running::start(command, &self.outputs)
     }
 
+    /// Starts a panel over these services, with its accounts where `postkey up` has them.
+    pub fn panel(&self, command: &Api, projection: &Api) -> Running {
+        let url = |service: &Api| format!("http://{}", service.address());
+        let mut panel = postkey(["panel", "--listen", "127.0.0.1:0", "--command-url", &url(command)]);
+        panel.args(["--projection-url", &url(projection)]);
+        for (role, option) in [("panel", "--token-file"), ("webmail", "--webmail-token-file")] {
+            let token = self.data.join(format!("tokens/{role}.token"));
+            std::fs::write(&token, &self.tokens[role]).unwrap();
+            panel.arg(option).arg(token);
+        }
+        panel.arg("--accounts").arg(self.data.join("panel.db")).envs(self.environment.clone());
+        Running::start(panel, &self.outputs)
+    }
+
     /// The same keys and read model with another log.
     #[must_use]
     pub fn with_log(&self, nats: &str, monitors: &str) -> Self {

@@ -14,14 +14,31 @@ use crate::folder::Folder;
 use crate::os::text_of;
 use crate::running::{Finished, Running, run};
 use crate::until::until;
+use crate::visitor::Visitor;
 
 /// The roles that a client can have.
 const ROLES: [&str; 5] = ["operator", "panel", "webmail", "auditor", "service"];
+
+/// What has `postkey up` listen where nobody else does.
+pub const FREE_PORTS: [&str; 6] =
+    ["--panel-listen", "127.0.0.1:0", "--command-listen", "127.0.0.1:0", "--projection-listen", "127.0.0.1:0"];
+
+/// Where the services listen: their base URLs.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    /// The panel's.
+    pub panel: String,
+    /// The command service's.
+    pub command: String,
+    /// The projection service's.
+    pub projection: String,
+}
 
 /// Running services, and the tokens to speak to them.
 #[derive(Debug)]
 pub struct Stack {
     processes: Vec<Running>,
+    panel: Option<String>,
     command: Api,
     projection: Api,
     tokens: HashMap<&'static str, String>,
@@ -58,18 +75,36 @@ impl Stack {
     /// Where it ends before it does: how it ended.
     pub async fn started(mut process: Running, data: &Path) -> Result<Self, Finished> {
         match endpoints(&mut process, data).await {
-            Some([command, projection]) => Ok(Self::of(vec![process], &command, &projection, tokens(data))),
+            Some(Endpoints { panel, command, projection }) => {
+                let stack = Self::of(vec![process], &command, &projection, tokens(data));
+                Ok(Self { panel: Some(panel), ..stack })
+            }
             None => Err(process.finished().await),
         }
     }
 
-    /// Services at these addresses.
+    /// Services at these addresses, without a panel.
     pub fn of(processes: Vec<Running>, command: &str, projection: &str, tokens: HashMap<&'static str, String>) -> Self {
-        Self { processes, command: Api::new(command), projection: Api::new(projection), tokens }
+        Self { processes, panel: None, command: Api::new(command), projection: Api::new(projection), tokens }
     }
 
-    /// Waits until both services say that they are ready.
+    /// The same with a panel of its own process.
+    pub(crate) fn with_panel(mut self, process: Running, url: String) -> Self {
+        self.processes.push(process);
+        self.panel = Some(url);
+        self
+    }
+
+    /// Whether there is a panel.
+    pub(crate) const fn has_panel(&self) -> bool {
+        self.panel.is_some()
+    }
+
+    /// Waits until all of them say that they are ready.
     pub async fn ready(&self) {
+        if let Some(panel) = &self.panel {
+            Visitor::new(panel).ready().await;
+        }
         for service in [&self.command, &self.projection] {
             // One that has waited for a store closes its connections once it has it.
             let ready = async || service.try_to_send(Method::GET, "/readyz", None).await.is_ok_and(|a| a.status == 200);
@@ -80,6 +115,14 @@ impl Stack {
     /// The token that the first start, or the stage, has made for a role.
     pub fn token(&self, role: &str) -> &str {
         &self.tokens[role]
+    }
+
+    /// The panel's URL.
+    ///
+    /// # Panics
+    /// Where the services run without one.
+    pub fn panel(&self) -> &str {
+        self.panel.as_deref().expect("a panel")
     }
 
     /// The command service, asked by nobody.
@@ -110,6 +153,12 @@ impl Stack {
     /// A login, as webmail asks for it.
     pub async fn login(&self, address: &str, password: &str) -> Answer {
         let asked = serde_json::json!({"address": address, "password": password});
+        self.queries_as("webmail").post("/v1/auth/verify", &asked).await
+    }
+
+    /// A login of somebody at an IP address.
+    pub async fn login_from(&self, origin: &str, address: &str, password: &str) -> Answer {
+        let asked = serde_json::json!({"address": address, "password": password, "origin": origin});
         self.queries_as("webmail").post("/v1/auth/verify", &asked).await
     }
 
@@ -165,20 +214,21 @@ impl Stack {
 /// `postkey up` on a folder and on free ports, with further arguments.
 pub fn up(data: &Path, arguments: &[&str]) -> Command {
     let mut command = postkey(["up", "--data", data.to_str().unwrap()]);
-    command.args(["--command-listen", "127.0.0.1:0", "--projection-listen", "127.0.0.1:0"]).args(arguments);
+    command.args(FREE_PORTS).args(arguments);
     command
 }
 
 /// Where `postkey up` listens, once it says so in the data folder; none where it ends before. A file of an earlier start
 /// must be gone.
-pub async fn endpoints(process: &mut Running, data: &Path) -> Option<[String; 2]> {
+pub async fn endpoints(process: &mut Running, data: &Path) -> Option<Endpoints> {
     let path = data.join("endpoints.json");
     until("endpoints.json says where it listens", async || {
         if process.ended().is_some() {
             return Some(None);
         }
         let endpoints: Value = serde_json::from_str(&text_of(&path)).ok()?;
-        Some(Some(["command", "projection"].map(|name| endpoints[name].as_str().unwrap().to_owned())))
+        let url = |name: &str| endpoints[name].as_str().unwrap().to_owned();
+        Some(Some(Endpoints { panel: url("panel"), command: url("command"), projection: url("projection") }))
     })
     .await
 }
@@ -197,6 +247,13 @@ pub async fn new_token(folder: &Folder, role: &str, name: &str, customer: Option
     if let Some(customer) = customer {
         command.args(["--customer", customer]);
     }
+    run(command).await.worked().stdout.trim().to_owned()
+}
+
+/// Adds an account of a customer to the panel of a data folder; its password.
+pub async fn new_account(folder: &Folder, name: &str, customer: &str) -> String {
+    let mut command = postkey(["panel", "account", "add", name, "--customer", customer]);
+    command.arg("--data").arg(folder.data());
     run(command).await.worked().stdout.trim().to_owned()
 }
 

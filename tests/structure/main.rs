@@ -124,6 +124,34 @@ fn the_ledger_and_the_wire_do_no_io() {
 }
 
 #[test]
+fn the_throttle_has_no_clock_and_does_no_io() {
+    knows_none_of(
+        "shared/throttle",
+        &["tokio*", "futures*", "async-*", "serde*", "axum*", "rand*", "getrandom", "domain", "postkey-*"],
+    );
+    for (path, text) in programs("shared/throttle/src") {
+        for (at, line) in code(&text) {
+            let clock =
+                ["Instant::now", "SystemTime", "elapsed()", "std::fs", "std::env"].iter().any(|it| line.contains(it));
+            assert!(!clock, "{}:{at}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_admission_lets_attempts_pass() {
+    knows_none_of("shared/admission", &["axum*", "hyper*", "reqwest", "sqlx*", "credential", "domain", "postkey-*"]);
+    for folder in ["services/command/src", "services/projection/src", "services/panel/src"] {
+        for (path, text) in programs(folder) {
+            for (at, line) in code(&text) {
+                let passed_by = [".attempt(", "throttle::Attempt"].iter().any(|it| line.contains(it));
+                assert!(!passed_by, "{}:{at}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn the_event_log_never_looks_into_an_entry() {
     knows_none_of("shared/event-log", &["keys", "ledger", "credential", "hmac", "postkey-http", "postkey-c*"]);
     // JSON is how JetStream's API speaks, and nobody else in it.
@@ -176,10 +204,25 @@ fn the_services_do_not_know_each_other_and_the_command_service_no_database() {
 }
 
 #[test]
+fn the_panel_knows_the_services_by_their_http_api_only() {
+    let inside =
+        ["wire", "keys", "event-log", "ledger", "postkey-postgres", "postkey-command", "postkey-projection", "postkey"];
+    knows_none_of("services/panel", &inside);
+}
+
+#[test]
 fn the_test_servers_know_nothing_of_postkey() {
     knows_none_of(
         "tests/servers",
         &["domain", "wire", "keys", "ledger", "credential", "event-log", "postkey*", "async-nats", "sqlx", "tokio"],
+    );
+}
+
+#[test]
+fn the_test_browsers_know_nothing_of_postkey() {
+    knows_none_of(
+        "tests/browsers",
+        &["domain", "wire", "keys", "ledger", "credential", "event-log", "postkey*", "stage"],
     );
 }
 
@@ -195,6 +238,20 @@ fn only_the_load_generator_knows_the_products_inside_and_there_only_its_seeding(
         for (at, line) in code(&text).filter(|_| !seeding) {
             let known = inside.iter().any(|name| line.contains(&format!("{}::", name.replace('-', "_"))));
             assert!(!known, "{}:{at}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_route_is_added_with_what_it_says_of_itself() {
+    for (path, text) in programs("services").into_iter().chain(programs("shared")) {
+        // The document and its page; what a service answers that only waits; services that stand in tests; and the panel's
+        // pages, which are for people.
+        let own = path.components().any(|part| part.as_os_str() == "openapi" || part.as_os_str() == "staged")
+            || path.ends_with("waiting.rs")
+            || path.ends_with("services/panel/src/app.rs");
+        for (at, line) in code(&text).filter(|_| !own) {
+            assert!(!line.contains(".route("), "{}:{at}: {line}", path.display());
         }
     }
 }

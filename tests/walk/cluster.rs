@@ -142,7 +142,7 @@ async fn make_up_brings_a_cluster_from_nothing_and_the_walk_leads_to_the_same() 
 /// `command-2` gets another key, as OPERATIONS.md has it.
 async fn another_key(tree: &Tree) {
     tree.types("rm -r infra/secrets/nats/command-2 infra/secrets/nats/public/command-2.pub");
-    tree.types("infra/secrets.sh ./postkey-data");
+    tree.types("infra/secrets.sh");
     tree.types("docker compose --file infra/compose.yaml kill -s HUP nats-1 nats-2 nats-3");
     let (one, two) = (tree.service("COMMAND_1"), tree.service("COMMAND_2"));
     until("it says why it is shut out", async || {

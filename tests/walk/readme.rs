@@ -37,6 +37,7 @@ pub async fn walked_in(folder: &Path) {
     assert!(saves[0].contains(r#""repeated":false"#) && saves[1].contains(r#""repeated":true"#), "{saves:?}");
     assert!(walked.contains(r#""code":"weak_password""#), "{walked:#?}");
     assert!(walked.contains(r#""last_name":"Yilmaz""#), "{walked:#?}");
+    assert!(walked.contains(r#""type":"PasswordChanged""#) && walked.contains(r#""actor":"person-7""#), "{walked:#?}");
 }
 
 /// Who has walked there logs in, and with which passwords.

@@ -1,32 +1,37 @@
 //! The service put together: what it is made of, its routes, and how it runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use admission::Admission;
 use axum::Router;
-use axum::routing::{delete, get, patch, post, put};
-use chrono::{DateTime, TimeDelta, Utc};
 use credential::{Hasher, Policy};
 use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
 use keys::Vault;
-use postkey_http::{Clients, Clock, Entropy, Health, HealthCheck, PositionClient, health_routes, serve};
+use postkey_http::{
+    About, Clients, Clock, Code, Entropy, Health, Metrics, PositionClient, Problem, Routes, operators_routes, serve,
+    waiting_routes,
+};
+use throttle::{Limits, Throttle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::clocks::Clocks;
+use crate::destruction::Destruction;
 use crate::effect::Projection;
 use crate::keys_at_hand::KeysAtHand;
 use crate::log_guard::LogGuard;
-use crate::routes;
+use crate::measures::Measures;
 use crate::services::Services;
 use crate::writes::Writes;
 
 /// How often the log is asked whether it can be, for the health checks.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
-/// How far the log may be ahead of this machine's clock before the operator is told.
-const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+
+/// How many users are kept in memory where nobody says otherwise: some 200 MiB.
+pub const MOST_USERS: usize = 200_000;
 
 /// What the service is made of. Whoever starts it opens these.
 pub struct Parts {
@@ -38,6 +43,10 @@ pub struct Parts {
     pub vault: Vault,
     /// What passwords are judged by.
     pub policy: Policy,
+    /// How many users are kept in memory, over all services that were asked for lately; see [`MOST_USERS`].
+    pub most_users: usize,
+    /// Who may try a current password, and when.
+    pub limits: Limits,
     /// The threads that hash passwords.
     pub hasher: Arc<Hasher>,
     /// Who may ask what.
@@ -52,6 +61,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// What `/metrics` shows; none where it is switched off.
+    pub metrics: Option<Metrics>,
 }
 
 /// Why the service does not run.
@@ -71,30 +82,17 @@ pub(crate) struct App {
     pub guard: LogGuard,
     pub keys: KeysAtHand,
     pub projection: Projection,
+    pub destruction: Destruction,
     pub policy: Arc<Policy>,
     pub hasher: Arc<Hasher>,
+    /// Who may try a current password, and when.
+    pub admission: Arc<Admission>,
     pub clients: Arc<Clients>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub writes: Writes,
-    clock_check: HealthCheck,
-    /// The newest instant in the log, as far as this process has come across it; microseconds since 1970.
-    newest: Arc<AtomicI64>,
-}
-
-impl App {
-    /// Takes note of the clock and of an instant that the log holds, and says whether the two agree: whichever service
-    /// the newest entry is of.
-    pub fn note_times(&self, now: DateTime<Utc>, in_the_log: DateTime<Utc>) {
-        let micros = in_the_log.timestamp_micros();
-        let newest = self.newest.fetch_max(micros, Ordering::Relaxed).max(micros);
-        if newest - now.timestamp_micros() <= CLOCK_TOLERANCE.num_microseconds().unwrap_or(0) {
-            self.clock_check.green();
-        } else {
-            self.clock_check
-                .yellow("the last entry is more than 5 minutes ahead of this machine's clock: set the clock");
-        }
-    }
+    pub measures: Measures,
+    pub clocks: Clocks,
 }
 
 /// Serves until `stop`.
@@ -103,8 +101,12 @@ impl App {
 /// Where the listener fails. What happens later shows in its health.
 pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -> Result<(), Stopped> {
     let entropy = Arc::clone(&parts.entropy);
-    let router = start(parts, &stop);
-    let served = serve(router, entropy, listener, stop.clone()).await;
+    let metrics = parts.metrics.clone();
+    // Whoever waits at the end still hears that its change is in force.
+    let tasks = CancellationToken::new();
+    let _ended = tasks.clone().drop_guard();
+    let router = start(parts, &tasks);
+    let served = serve(router, entropy, metrics, listener, stop.clone()).await;
     stop.cancel();
     Ok(served?)
 }
@@ -117,19 +119,27 @@ pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
         guard.closed();
     }
     let writes = Writes::new(parts.health.check("writes"), log, keys.clone());
-    let clock_check = parts.health.check("clock");
-    clock_check.green();
+    let clocks = Clocks::new(Arc::clone(&parts.clock), parts.health.check("clock"));
     let projection = Projection::follow(
         parts.projection,
         parts.woken,
         Arc::clone(&parts.log),
         guard.clone(),
         parts.health.check("projection"),
-        Arc::clone(&parts.clock),
+        clocks.clone(),
         stop.clone(),
     );
     let keys = KeysAtHand::new(parts.vault.clone(), keys);
-    let services = Arc::new(Services::new(Arc::clone(&parts.log), parts.vault.clone(), guard.clone(), keys.clone()));
+    let (log, vault) = (Arc::clone(&parts.log), parts.vault.clone());
+    let services = Arc::new(Services::new(log, vault, guard.clone(), keys.clone(), parts.most_users));
+    let destruction = Destruction::new(Arc::clone(&parts.log), parts.vault.clone());
+    let mut throttle_key = [0; 32];
+    parts.entropy.fill(&mut throttle_key);
+    let throttle = Throttle::new(parts.limits, throttle_key);
+    let measures = Measures::new();
+    if let Some(metrics) = &parts.metrics {
+        measures.show(metrics, &parts.hasher, &throttle, &parts.log);
+    }
     let app = App {
         log: Arc::clone(&parts.log),
         vault: parts.vault,
@@ -137,17 +147,24 @@ pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
         guard: guard.clone(),
         keys: keys.clone(),
         projection,
+        destruction,
         policy: Arc::new(parts.policy),
         hasher: parts.hasher,
+        admission: Arc::new(Admission::new(throttle)),
         clients: parts.clients,
         clock: parts.clock,
         entropy: parts.entropy,
         writes: writes.clone(),
-        clock_check,
-        newest: Arc::new(AtomicI64::new(i64::MIN)),
+        measures,
+        clocks,
     };
     tokio::spawn(probe(Probed { log: parts.log, guard, writes, keys }, stop.clone()));
-    routes().with_state(app).merge(health_routes(parts.health))
+    routes().with_state(app).merge(operators_routes(parts.health, parts.metrics.as_ref())).documented(ABOUT)
+}
+
+/// What the service answers before it has what it is made of; `problem` to whoever wants its work.
+pub fn waiting(health: Health, metrics: Option<&Metrics>, problem: &Problem) -> Router {
+    waiting_routes(routes(), ABOUT, (health, metrics), problem)
 }
 
 /// What is asked now and then, while nobody else asks.
@@ -173,19 +190,41 @@ async fn probe(probed: Probed, stop: CancellationToken) {
     }
 }
 
-fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/services", post(routes::provision_service::provision_service))
-        .route("/v1/services/{service}/plan", put(routes::change_plan::change_plan))
-        .route("/v1/services/{service}/users", post(routes::add_user::add_user))
-        .route(
-            "/v1/services/{service}/users/{user}",
-            patch(routes::edit_user::edit_user).merge(delete(routes::remove_user::remove_user)),
-        )
-        .route("/v1/services/{service}/users/{user}/password", put(routes::change_password::change_password))
-        .route("/v1/services/{service}/users/{user}/suspend", post(routes::suspend_user::suspend_user))
-        .route("/v1/services/{service}/users/{user}/reactivate", post(routes::reactivate_user::reactivate_user))
-        .route("/v1/password-policy", get(routes::password_policy::password_policy))
-        .route("/v1/passwords/suggest", post(routes::suggest_password::suggest_password))
-        .route("/v1/passwords/check", post(routes::check_password::check_password))
+/// What stands at the head of the service's document.
+const ABOUT: About = About {
+    title: "postkey: command service",
+    description: "Changes: validated, appended to the event log, and answered once they are in force. Each is carried out \
+                  once, however often it is sent with its `Idempotency-Key`.",
+    tags: &[
+        ("services", "Email services: a domain, its plan, its users."),
+        ("users", "Mailbox users."),
+        ("self-service", "For webmail: users change their own passwords."),
+        ("passwords", "What new passwords have to be."),
+        ("health", "For load balancers and operators."),
+    ],
+};
+
+fn routes() -> Routes<App> {
+    use crate::routes::{
+        add_user, change_own_password, change_own_password_roundcube as roundcube, change_password, change_plan,
+        check_password, edit_user, erase_user, password_policy, provision_service, reactivate_user, remove_user,
+        suggest_password, suspend_user,
+    };
+    const USER: &str = "/v1/services/{service}/users/{user}";
+    // A service that waits for its log says so, whatever it is asked.
+    Routes::answering(&[Code::LogUnavailable])
+        .post("/v1/services", provision_service::provision_service, provision_service::operation())
+        .put("/v1/services/{service}/plan", change_plan::change_plan, change_plan::operation())
+        .post("/v1/services/{service}/users", add_user::add_user, add_user::operation())
+        .patch(USER, edit_user::edit_user, edit_user::operation())
+        .delete(USER, remove_user::remove_user, remove_user::operation())
+        .put(&format!("{USER}/password"), change_password::change_password, change_password::operation())
+        .post(&format!("{USER}/suspend"), suspend_user::suspend_user, suspend_user::operation())
+        .post(&format!("{USER}/reactivate"), reactivate_user::reactivate_user, reactivate_user::operation())
+        .post(&format!("{USER}/erase"), erase_user::erase_user, erase_user::operation())
+        .post("/v1/self/password", change_own_password::change_own_password, change_own_password::operation())
+        .post("/v1/self/password/roundcube", roundcube::change_own_password, roundcube::operation())
+        .get("/v1/password-policy", password_policy::password_policy, password_policy::operation())
+        .post("/v1/passwords/suggest", suggest_password::suggest_password, suggest_password::operation())
+        .post("/v1/passwords/check", check_password::check_password, check_password::operation())
 }

@@ -2,12 +2,14 @@
 //! before everything else; wrong headers and wrong fields are named together.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
-use domain::{Position, ServiceId};
+use axum::http::request::Parts;
+use domain::{Person, Position, ServiceId};
 use postkey_http::{
-    Body, Caller, Code, CommandHeaders, FromFields, IdempotencyKey, OptionalBody, PathIds, Problem, Role, Tenancy,
-    uuid_v4,
+    Body, Caller, Code, CommandHeaders, Form, FromFields, IdempotencyKey, IfMatch, OptionalBody, PathIds, Problem,
+    Reason, Role, Tenancy,
 };
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -20,17 +22,52 @@ use crate::refusal::{overloaded, weak};
 /// The namespace of command ids (RFC 9562 §5.5): UUIDv5 of `postkey.command` in the DNS namespace.
 const COMMAND_NAMESPACE: Uuid = Uuid::from_u128(0xe148_e385_a953_567f_a988_9c39_0617_f4e1);
 
+/// How a command's body is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// As JSON.
+    Json,
+    /// As JSON, or left out.
+    JsonOrNothing,
+    /// As a form.
+    Form,
+}
+
+/// What a body says of the request itself. It goes before what a header says of the same: the body is the caller's own,
+/// and a header may have been added on the way.
+#[derive(Clone, Default)]
+pub struct Said {
+    /// Where the acting person came from.
+    pub origin: Option<IpAddr>,
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
 /// What a command's body is, beyond its fields.
 pub trait Asked: FromFields + Send + Sync {
     /// What the command is called in fingerprints. Never changed.
     const KIND: &'static str;
+    /// The names of what it can make happen.
+    const EVENTS: &'static [&'static str];
     /// Who may ask for it.
     const ROLES: &'static [Role];
-    /// Whether there may be no body at all.
-    const MAY_BE_EMPTY: bool = false;
+    /// How it is sent.
+    const SENT: Sent = Sent::Json;
 
     /// Writes its fields in a form that is the same for equal requests.
     fn canonical(&self, form: &mut Canonical);
+
+    /// What it says of the request itself.
+    fn said(&self) -> Said {
+        Said::default()
+    }
+
+    /// Whether an earlier command that made just this happen can have been this one, as far as that stands in the clear.
+    /// `of`: the person that it was about, where it still is one.
+    fn could_have_made(&self, events: &[&'static str], of: Option<&Person>) -> bool {
+        let _ = of;
+        events == Self::EVENTS
+    }
 }
 
 /// A body in the form that is fingerprinted: each field's name and value after their lengths. Wiped when dropped.
@@ -84,31 +121,31 @@ impl<T: Asked, const N: usize> FromRequest<App> for Ask<T, N> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let asked = Self::read(request, app).await;
+        if let Err(problem) = &asked {
+            app.measures.refused(T::KIND, problem.code);
+        }
+        asked
+    }
+}
+
+impl<T: Asked, const N: usize> Ask<T, N> {
+    async fn read(request: Request, app: &App) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, app).await?;
         caller.require(T::ROLES)?;
-        let PathIds(ids) = PathIds::<N>::from_request_parts(&mut parts, app).await?;
-        let tenancy = Tenancy::of(&caller, &parts.headers);
+        let key = IdempotencyKey::from_request_parts(&mut parts, app).await?;
         let headers = CommandHeaders::parse(&parts.headers).map_err(Problem::invalid_input);
-        let request = Request::from_parts(parts, body);
-        let reading = async {
-            let body = if T::MAY_BE_EMPTY {
-                OptionalBody::<T>::from_request(request, app).await.map(|body| body.0)
-            } else {
-                Body::<T>::from_request(request, app).await.map(|body| body.0)
-            };
-            (body, PASSWORD.with(RefCell::take))
-        };
-        let (body, password) = PASSWORD.scope(RefCell::default(), reading).await;
-        match (tenancy, headers, body) {
-            (Ok(tenancy), Ok(headers), Ok(body)) => {
-                let key = match &headers.idempotency_key {
-                    Some(key) => key.clone(),
-                    None => drawn(app)?,
-                };
+        let tenancy = Tenancy::of(&caller, &parts.headers);
+        let PathIds(ids) = PathIds::<N>::from_request_parts(&mut parts, app).await?;
+        match (tenancy, headers, read_body::<T>(parts, body, app).await) {
+            (Ok(tenancy), Ok(mut headers), (Ok(body), _)) => {
+                let said = body.said();
+                headers.origin = said.origin.or(headers.origin);
+                headers.reason = said.reason.or(headers.reason.take());
                 Ok(Self { caller, tenancy, headers, key, ids, body })
             }
-            (tenancy, headers, body) => {
+            (tenancy, headers, (body, password)) => {
                 let broken = broken_rules(app, password).await?;
                 Err(joined([tenancy.err(), headers.err(), body.err(), broken]))
             }
@@ -116,23 +153,44 @@ impl<T: Asked, const N: usize> FromRequest<App> for Ask<T, N> {
     }
 }
 
+/// Reads a body, and the new password in it, which is there also where the rest can't be read.
+async fn read_body<T: Asked>(
+    parts: Parts,
+    body: axum::body::Body,
+    app: &App,
+) -> (Result<T, Problem>, Option<NewPassword>) {
+    let request = Request::from_parts(parts, body);
+    let reading = async {
+        let body = match T::SENT {
+            Sent::Json => Body::<T>::from_request(request, app).await.map(|body| body.0),
+            Sent::JsonOrNothing => OptionalBody::<T>::from_request(request, app).await.map(|body| body.0),
+            Sent::Form => Form::<T>::from_request(request, app).await.map(|body| body.0),
+        };
+        (body, PASSWORD.with(RefCell::take))
+    };
+    PASSWORD.scope(RefCell::default(), reading).await
+}
+
+/// A new password, and the field that it stands in.
+type NewPassword = (&'static str, SecretString);
+
 tokio::task_local! {
     /// The new password of the body that is being read: where the rest of a request can't be read, its broken rules are
     /// named all the same.
-    static PASSWORD: RefCell<Option<SecretString>>;
+    static PASSWORD: RefCell<Option<NewPassword>>;
 }
 
 /// Notes the new password of the body that is being read.
-pub fn note_password(given: &SecretString) {
+pub fn note_password(field: &'static str, given: &SecretString) {
     // Outside of a command (a check of a password) nobody asks for it.
-    let _ = PASSWORD.try_with(|password| password.replace(Some(given.clone())));
+    let _ = PASSWORD.try_with(|password| password.replace(Some((field, given.clone()))));
 }
 
 /// The rules that a password breaks, of those that depend on nobody.
-async fn broken_rules(app: &App, password: Option<SecretString>) -> Result<Option<Problem>, Problem> {
-    let Some(password) = password else { return Ok(None) };
+async fn broken_rules(app: &App, password: Option<NewPassword>) -> Result<Option<Problem>, Problem> {
+    let Some((field, password)) = password else { return Ok(None) };
     let assessed = app.hasher.assess(password, &app.policy, None).await.map_err(overloaded)?;
-    Ok(Some(Problem::invalid_input(weak(&assessed.violations).violations)))
+    Ok(Some(Problem::invalid_input(weak(field, &assessed.violations).violations)))
 }
 
 /// All violations in one answer; a refusal of another kind goes first.
@@ -145,11 +203,6 @@ fn joined(problems: [Option<Problem>; 4]) -> Problem {
         violations.extend(problem.violations);
     }
     Problem::invalid_input(violations)
-}
-
-fn drawn(app: &App) -> Result<IdempotencyKey, Problem> {
-    let entropy: &dyn postkey_http::Entropy = &*app.entropy;
-    IdempotencyKey::parse(&uuid_v4(entropy).to_string()).map_err(|_| Problem::internal())
 }
 
 impl<T: Asked, const N: usize> Ask<T, N> {
@@ -178,7 +231,10 @@ impl<T: Asked, const N: usize> Ask<T, N> {
 
     /// The revision that the caller insists on.
     pub fn expected(&self) -> Option<Position> {
-        self.headers.if_match.map(Position::new)
+        match self.headers.if_match {
+            Some(IfMatch::Revision(revision)) => Some(Position::new(revision)),
+            Some(IfMatch::Any) | None => None,
+        }
     }
 }
 

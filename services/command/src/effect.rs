@@ -6,12 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::Position;
 use event_log::{Corrupt, EventLog, ReadError};
-use postkey_http::{ClientError, Clock, HealthCheck, Heard, PositionClient, Status, StoppedBy};
+use postkey_http::{ClientError, HealthCheck, Heard, PositionClient, Status, StoppedBy};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wire::LogId;
 
+use crate::clocks::Clocks;
 use crate::log_guard::LogGuard;
 use crate::waiters::Waiters;
 
@@ -47,7 +48,7 @@ struct Known {
 pub struct Projection {
     known: watch::Receiver<Known>,
     applied: Waiters,
-    clock: Arc<dyn Clock>,
+    clocks: Clocks,
     health: HealthCheck,
 }
 
@@ -62,6 +63,7 @@ struct Follower {
     known: watch::Sender<Known>,
     applied: Waiters,
     doubt: Doubt,
+    clocks: Clocks,
 }
 
 impl Projection {
@@ -72,7 +74,7 @@ impl Projection {
         log: Arc<EventLog>,
         guard: LogGuard,
         health: HealthCheck,
-        clock: Arc<dyn Clock>,
+        clocks: Clocks,
         stop: CancellationToken,
     ) -> Self {
         let (sender, known) = watch::channel(Known::default());
@@ -86,13 +88,14 @@ impl Projection {
             known: sender,
             applied: applied.clone(),
             doubt: Doubt::default(),
+            clocks: clocks.clone(),
         };
         let followed = applied.clone();
         tokio::spawn(async move {
             stop.run_until_cancelled(follower.run()).await;
             followed.close();
         });
-        Self { known, applied, clock, health }
+        Self { known, applied, clocks, health }
     }
 
     /// Waits, shortly after the start only, until the projection was heard. It knows how far the log once had come, so a
@@ -108,7 +111,7 @@ impl Projection {
     /// Waits until lookups see `position`; the instant at which that was known, or none within `wait`.
     pub async fn applied(&self, position: Position, wait: Duration) -> Option<DateTime<Utc>> {
         match timeout(wait, self.applied.reached(position)).await {
-            Ok(true) => Some(self.clock.now()),
+            Ok(true) => Some(self.clocks.now()),
             Ok(false) | Err(_) => {
                 // One that hangs answers nothing for as long as a long poll takes; a Save is known to be late sooner.
                 if wait >= LATE && self.health.status() == Status::Green {
@@ -135,7 +138,10 @@ impl Follower {
             let early = hurry || sent.elapsed() < wait / 2;
             let failed = asked.is_err();
             match asked {
-                Ok(heard) => told = Some(heard),
+                Ok(heard) => {
+                    heard.at.into_iter().for_each(|at| self.clocks.heard(at));
+                    told = Some(heard);
+                }
                 Err(error) => self.not_heard(&error, begun.elapsed() > FIRST_CONTACT && told.is_none()),
             }
             let unchecked = match told {

@@ -23,6 +23,8 @@ pub struct KeysAtHand {
 struct Known {
     /// Keys that the log names, and that were not to be had.
     lost: BTreeSet<KeyId>,
+    /// Keys that stand by the log, and were destroyed.
+    destroyed: BTreeSet<KeyId>,
     /// One that was there lately: where it is gone, others are.
     witness: Option<KeyId>,
 }
@@ -63,11 +65,23 @@ impl KeysAtHand {
         }
     }
 
+    /// What a caller is told where a key is destroyed that no entry dooms, and what the operator is.
+    pub fn standing_is_destroyed(&self, key: KeyId) -> Problem {
+        tracing::error!(%key, "a key that stands by the log is destroyed");
+        let mut known = self.known();
+        if known.destroyed.len() < MOST {
+            known.destroyed.insert(key);
+        }
+        self.health.impaired(is_destroyed(key));
+        drop(known);
+        Problem::new(Code::KeysUnavailable).with_detail("a key of this user was destroyed: its operator has to look")
+    }
+
     /// Asks the store, while nobody else does.
     pub async fn look(&self) {
         let asked: Vec<_> = {
             let known = self.known();
-            known.lost.iter().copied().chain(known.witness).collect()
+            known.lost.iter().chain(&known.destroyed).copied().chain(known.witness).collect()
         };
         let answer = match self.vault.check().await {
             Ok(()) => self.vault.fetch(&asked).await,
@@ -83,9 +97,39 @@ impl KeysAtHand {
         let lost = asked.iter().copied().find(is_lost);
         // What was lost while we asked was not asked for.
         known.lost.retain(|key| is_lost(key) || !asked.contains(key));
-        match lost.or_else(|| known.lost.first().copied()) {
-            Some(key) => self.health.impaired(VaultError::Lost(key).to_string()),
-            None => self.health.green(),
+        known.destroyed.retain(|key| matches!(keys.get(*key), KeyState::Destroyed) || !asked.contains(key));
+        match (lost.or_else(|| known.lost.first().copied()), known.destroyed.first()) {
+            (Some(key), _) => self.health.impaired(VaultError::Lost(key).to_string()),
+            (None, Some(key)) => self.health.impaired(is_destroyed(*key)),
+            (None, None) => self.health.green(),
+        }
+    }
+}
+
+fn is_destroyed(key: KeyId) -> String {
+    format!("key {key} is destroyed in the key store, but stands by the log: restore the log, or the key store")
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Position;
+    use keys::KeyStore;
+    use postkey_http::{Health, Status};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::staged::World;
+
+    #[tokio::test]
+    async fn that_a_standing_key_is_destroyed_is_said_for_longer_than_until_the_next_look() {
+        let (world, health) = (World::new().await, Health::new().check("keys"));
+        let keys = KeysAtHand::new(world.vault(), health.clone());
+        let key = KeyId::new(Uuid::from_u128(7));
+        world.keys.destroy(&[key], Position::START).await.unwrap();
+        keys.standing_is_destroyed(key);
+        for _ in 0..2 {
+            assert!(matches!(health.status(), Status::Impaired(why) if why.contains("stands by the log")));
+            keys.look().await;
         }
     }
 }

@@ -7,11 +7,14 @@
 //! It reads no read model and writes none; a decision is the domain's alone.
 
 mod app;
+mod clocks;
 mod context;
+mod destruction;
 mod effect;
 mod folded;
 mod keys_at_hand;
 mod log_guard;
+mod measures;
 mod path;
 mod preparation;
 mod receipt;
@@ -24,5 +27,5 @@ mod writes;
 #[cfg(test)]
 mod staged;
 
-pub use app::{Parts, Stopped, run};
+pub use app::{MOST_USERS, Parts, Stopped, run, waiting};
 pub use effect::Projection;

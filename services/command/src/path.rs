@@ -1,28 +1,36 @@
-//! The path of a command: load, prepare, decide, append, wait. Every command takes it.
+//! The path of a command: load, prove who asks where that is needed, prepare, decide, append, wait. Every command takes it.
 //!
-//! Order of writes: keys, then the entry; the read model follows by itself. A crash between the two leaves a key that
-//! nobody uses.
+//! Order of writes: keys, then the entry; the read model follows by itself. Nothing is written before it is decided, so
+//! what is refused leaves no key; a crash between the two leaves one that nobody uses.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use credential::{Password, Personal, ViolationCode};
-use domain::{Command, CredentialHash, EmailService, Event, KeyId, NewCredential, Position, Rejection, Sealed};
-use event_log::AppendError;
-use keys::{KeyState, Keys, VaultError};
-use postkey_http::{Code, EntropyRng, Problem};
-use wire::{Body, By, Change, EntryId, Opened, Private, seal};
+use chrono::{DateTime, Utc};
+use credential::{Personal, ViolationCode};
+use domain::{Command, CredentialHash, EmailService, Event, KeyId, NewCredential, Position, Rejection};
+use postkey_http::{Code, Problem, Receipt};
+use tokio::time::{Instant, timeout};
+use wire::{Body, Fingerprint, Opened};
 
 use crate::app::App;
 use crate::context::{Ask, Asked};
-use crate::preparation::{Make, Preparation, PrivateKey};
-use crate::receipt::{Outcome, Receipt};
+use crate::preparation::{Given, Make, Preparation, Prepared, PrivateKey, Proved, ToSet};
+use crate::receipt::Outcome;
 use crate::refusal::{overloaded, problem, weak};
 use crate::services::Slot;
-use crate::writes::Unwritten;
+
+mod append;
+mod claim;
+
+use append::{Append, Outdated};
+pub use claim::Claim;
+use claim::Claimed;
 
 /// How long an answer waits for the read model where the caller does not say.
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
+/// How long a look at the key store may take, for whoever does not wait.
+const ONE_LOOK: Duration = Duration::from_millis(200);
 /// How often a command is prepared anew because what it was prepared on has moved.
 const PREPARATIONS: u32 = 16;
 
@@ -42,11 +50,26 @@ pub async fn handle<T: Asked, const N: usize, M: Make>(
         return Err(Problem::new(Code::CatchingUp).with_detail(detail));
     }
     app.guard.check()?;
-    let slot = app.services.slot(preparation.service).await?;
-    let outcome = Handling { app, ask, slot: &slot, preparation, password: None, hashed: None }.run(make).await?;
-    let wait = ask.headers.wait.unwrap_or(DEFAULT_WAIT);
-    let effective_at = app.projection.applied(outcome.position, wait).await;
-    Ok(Receipt::new(outcome, effective_at))
+    let slot = match preparation.claim {
+        Some(_) => app.services.newest(preparation.service).await?,
+        None => app.services.slot(preparation.service).await?,
+    };
+    let outcome = Handling::new(app, ask, &slot, preparation).run(make).await?;
+    let begun = Instant::now();
+    let effective_at = in_force(app, &outcome, ask.headers.wait.unwrap_or(DEFAULT_WAIT)).await;
+    app.measures.effect.observe(begun.elapsed().as_secs_f64());
+    Ok(outcome.receipt(effective_at))
+}
+
+/// Waits until what was done is in force; the instant at which that was known, or none within `wait`.
+async fn in_force(app: &App, outcome: &Outcome, wait: Duration) -> Option<DateTime<Utc>> {
+    let begun = Instant::now();
+    let applied = app.projection.applied(outcome.position, wait).await?;
+    if !outcome.once_destroyed {
+        return Some(applied);
+    }
+    let left = wait.saturating_sub(begun.elapsed()).max(ONE_LOOK);
+    timeout(left, app.destruction.reached(outcome.position)).await.ok().map(|()| app.clock.now())
 }
 
 struct Handling<'a, T, const N: usize> {
@@ -54,10 +77,12 @@ struct Handling<'a, T, const N: usize> {
     ask: &'a Ask<T, N>,
     slot: &'a Slot,
     preparation: Preparation,
-    /// The password once it was judged; judged again where its user's names have changed meanwhile.
-    password: Option<Arc<Password>>,
+    /// Whom the claim has proved to be asking.
+    proved: Option<Proved>,
     /// Its hash and key; hashed once.
     hashed: Option<(KeyId, CredentialHash)>,
+    /// How many of the keys that it brings are durable.
+    stored: usize,
 }
 
 /// What came of one attempt to decide and append.
@@ -73,6 +98,17 @@ enum Unprepared {
     ByState(Problem),
     /// Whatever the state.
     Anyway(Problem),
+    /// What it was prepared on has moved.
+    Superseded,
+}
+
+impl From<Rejection> for Unprepared {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Superseded => Self::Superseded,
+            rejection => Self::ByState(problem(rejection)),
+        }
+    }
 }
 
 impl From<Problem> for Unprepared {
@@ -81,14 +117,17 @@ impl From<Problem> for Unprepared {
     }
 }
 
-impl<T: Asked, const N: usize> Handling<'_, T, N> {
+impl<'a, T: Asked, const N: usize> Handling<'a, T, N> {
+    const fn new(app: &'a App, ask: &'a Ask<T, N>, slot: &'a Slot, preparation: Preparation) -> Self {
+        Self { app, ask, slot, preparation, proved: None, hashed: None, stored: 0 }
+    }
+
     async fn run<M: Make>(mut self, make: &M) -> Result<Outcome, Problem> {
         // Whether the state at hand is as new as the request.
-        let mut newest = false;
+        let mut newest = self.preparation.claim.is_some();
         for _ in 0..PREPARATIONS {
-            self.own()?;
-            if let Some(position) = self.seen() {
-                return self.repeated(position).await;
+            if let Claimed::Repeated(outcome) = self.claimed().await? {
+                return Ok(outcome);
             }
             let credential = match self.credential(make).await {
                 Ok(credential) => credential,
@@ -99,13 +138,19 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
                     continue;
                 }
                 Err(Unprepared::ByState(problem) | Unprepared::Anyway(problem)) => return Err(problem),
+                Err(Unprepared::Superseded) => {
+                    self.superseded();
+                    continue;
+                }
             };
             let credential_key = credential.as_ref().map(|credential| credential.key);
-            let command = make.command(credential)?;
-            self.store_keys().await?;
+            let command = make.command(Prepared { credential, proved: self.proved })?;
             match self.decide_and_append(&command, credential_key).await? {
                 Attempt::Done(outcome) => return Ok(outcome),
-                Attempt::Superseded => newest = true,
+                Attempt::Superseded => {
+                    self.superseded();
+                    newest = true;
+                }
             }
         }
         Err(Problem::new(Code::Overloaded).with_detail("the user is being changed faster than this could be prepared"))
@@ -127,60 +172,77 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
 
     /// The answer to a repeat: what the first request was answered, if this is the same request.
     async fn repeated(&self, position: Position) -> Result<Outcome, Problem> {
+        let (outcome, fingerprint) = self.earlier(position).await?;
+        let same = match fingerprint {
+            Some(fingerprint) => fingerprint == self.preparation.fingerprint,
+            // It was under a key that is gone by now, as that of a password which another has replaced.
+            None => self.could_have_come_of_it(&outcome),
+        };
+        if same { Ok(outcome) } else { Err(Problem::new(Code::IdempotencyMismatch)) }
+    }
+
+    /// Whether what stands in the clear of an earlier outcome can be this request's: nobody who suspends a user, or adds
+    /// one, is told that it was done, because the key once set a password.
+    fn could_have_come_of_it(&self, outcome: &Outcome) -> bool {
+        let whose = match self.preparation.private {
+            PrivateKey::OfUser(user) => outcome.user == Some(user),
+            // Who it makes gets another id each time.
+            PrivateKey::Fresh(_) | PrivateKey::OfService => true,
+        };
+        let folded = self.slot.folded();
+        let user = outcome.user.and_then(|user| folded.state.provisioned().ok()?.user(user).ok());
+        whose && self.ask.body.could_have_made(&outcome.events, user.and_then(|user| user.person.value.known()))
+    }
+
+    /// What an earlier request was answered, and its fingerprint as long as that can be opened.
+    async fn earlier(&self, position: Position) -> Result<(Outcome, Option<Fingerprint>), Problem> {
         let Opened { change, .. } = self.app.services.entry(self.slot, position).await?;
         let Body::Service { service, user, events, private } = change.body else {
             return Err(Problem::new(Code::LogCorrupt));
         };
-        // It can be told only as long as the credential that was set with it stands.
         let fingerprint = private.iter().find_map(|part| part.value.known()?.fingerprint);
-        if fingerprint.is_some_and(|fingerprint| fingerprint != self.preparation.fingerprint) {
-            return Err(Problem::new(Code::IdempotencyMismatch));
-        }
+        let once_destroyed = events.iter().any(Event::is_in_force_once_destroyed);
         let events = events.iter().map(Event::name).collect();
-        Ok(Outcome { position, revision: position, events, service, user, repeated: true })
+        let outcome = Outcome { position, revision: position, events, service, user, repeated: true, once_destroyed };
+        Ok((outcome, fingerprint))
     }
 
     /// Judges the password with its user's names, and hashes it; both again only where they must be.
     async fn credential<M: Make>(&mut self, make: &M) -> Result<Option<NewCredential>, Unprepared> {
-        if self.preparation.password.is_none() && self.password.is_none() {
-            return Ok(None);
-        }
-        let known = make.person(&self.slot.folded().state);
-        let person = known.map_err(|rejection| Unprepared::ByState(problem(rejection)))?;
+        let Some(to_set) = &self.preparation.password else { return Ok(None) };
+        let person = make.person(&self.slot.folded().state)?;
         let Some(person) = person else { return Err(Problem::internal().into()) };
         let personal = Personal::from(&person);
-        let (app, policy) = (self.app, &self.app.policy);
-        let password = match (&self.preparation.password, &self.password) {
-            (_, Some(password)) => {
-                let judged = app.hasher.check_personal(password, policy, &personal).await.map_err(overloaded)?;
-                judged.map_err(|violations| refused(&violations))?;
+        let (app, policy, field, asker) = (self.app, &self.app.policy, to_set.field, self.preparation.asker());
+        let password = match &to_set.password {
+            Given::Judged(password) => {
+                let judged = app.hasher.check_personal(asker, password, policy, &personal).await.map_err(overloaded)?;
+                judged.map_err(|violations| refused(field, &violations))?;
                 Arc::clone(password)
             }
-            (Some(given), None) => {
-                let judged = app.hasher.parse(given.clone(), policy, Some(&personal)).await.map_err(overloaded)?;
-                Arc::new(judged.map_err(|violations| refused(&violations))?)
+            Given::Raw(given) => {
+                let judged =
+                    app.hasher.parse(asker, given.clone(), policy, Some(&personal)).await.map_err(overloaded)?;
+                Arc::new(judged.map_err(|violations| refused(field, &violations))?)
             }
-            (None, None) => return Ok(None),
         };
-        self.preparation.password = None;
-        self.password = Some(Arc::clone(&password));
+        self.preparation.password = Some(ToSet { field, password: Given::Judged(Arc::clone(&password)) });
         if self.hashed.is_none() {
+            make.allowed(&self.slot.folded().state, self.proved)?;
             let mut salt = [0; credential::SALT_BYTES];
             app.entropy.fill(&mut salt);
-            let hash = app.hasher.hash(password, salt).await.map_err(overloaded)?;
+            let begun = Instant::now();
+            let hash = app.hasher.hash(asker, password, salt).await.map_err(overloaded)?;
+            app.measures.hash.observe(begun.elapsed().as_secs_f64());
             self.hashed = Some((Preparation::fresh_key(app, &mut self.preparation.keys), hash));
         }
         let (key, hash) = self.hashed.clone().ok_or_else(Problem::internal)?;
         Ok(Some(NewCredential { key, hash, policy: policy.version(), judged_for: person }))
     }
 
-    async fn store_keys(&self) -> Result<(), Problem> {
-        let mut rng = EntropyRng::new(Arc::clone(&self.app.entropy));
-        let stored = self.app.vault.create(&self.preparation.keys, &mut rng).await;
-        stored.map_err(|error| {
-            self.app.writes.failed(Unwritten::Keys);
-            self.app.keys.problem(&error.into())
-        })
+    /// Notes that it has to be prepared anew.
+    fn superseded(&self) {
+        self.app.measures.superseded.inc();
     }
 
     async fn catch_up(&self) -> Result<(), Problem> {
@@ -188,8 +250,13 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
         self.app.services.catch_up(self.slot).await
     }
 
-    async fn decide_and_append(&self, command: &dyn Command, credential: Option<KeyId>) -> Result<Attempt, Problem> {
-        let _turn = self.slot.turn().await?;
+    async fn decide_and_append(
+        &mut self,
+        command: &dyn Command,
+        credential: Option<KeyId>,
+    ) -> Result<Attempt, Problem> {
+        let slot = self.slot;
+        let _turn = slot.turn().await?;
         let mut newest = false;
         loop {
             if let Some(position) = self.seen() {
@@ -210,11 +277,17 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
                 Ok(events) if events.is_empty() => return Ok(Attempt::Done(self.nothing_changed())),
                 Ok(events) => events,
             };
+            let before = self.slot.folded().position();
             match self.append(events, credential).await? {
-                Some(outcome) => return Ok(Attempt::Done(outcome)),
-                None => {
+                Append::Stands(outcome) => return Ok(Attempt::Done(outcome)),
+                Append::Outdated(why) => {
                     self.app.services.catch_up(self.slot).await?;
                     newest = true;
+                    if let Outdated::Doomed(key) = why
+                        && self.slot.folded().position() == before
+                    {
+                        return Err(self.app.keys.standing_is_destroyed(key));
+                    }
                 }
             }
         }
@@ -233,121 +306,17 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
             service: self.preparation.service,
             user: self.preparation.user,
             repeated: false,
+            once_destroyed: false,
         }
-    }
-
-    /// Writes the entry; `None` on a conflict.
-    async fn append(&self, events: Vec<Event>, credential: Option<KeyId>) -> Result<Option<Outcome>, Problem> {
-        let (app, slot) = (self.app, self.slot);
-        // It waited for its turn, or for its password's hash: the log may have been found out meanwhile.
-        app.guard.check()?;
-        let names = events.iter().map(Event::name).collect();
-        let expected = slot.folded().position();
-        let change = self.change(events, credential)?;
-        let keys = self.keys_at_hand(credential).await?;
-        let mut rng = EntropyRng::new(Arc::clone(&app.entropy));
-        let macs = app.vault.keyring().macs();
-        let entry = seal(&change, app.log.id(), &keys, macs.present(), &mut rng).map_err(|error| {
-            tracing::error!(%error, "an entry could not be sealed");
-            Problem::internal()
-        })?;
-        // A caller who goes away here leaves the slot without what was appended; the next append's guard tells.
-        let position = match app.log.append(&entry, expected).await {
-            Ok(position) => position,
-            Err(AppendError::Conflict) => return Ok(None),
-            Err(error) => {
-                if matches!(error, AppendError::Unavailable) {
-                    app.writes.failed(Unwritten::Entry);
-                }
-                return Err(app.services.append_problem(&error));
-            }
-        };
-        app.writes.succeeded();
-        let link = wire::Link { position, leaf: ledger::leaf_hash(&entry.bytes) };
-        if let Err(corrupt) = slot.apply(&Opened { link, change }) {
-            // What was decided can happen; if it can't, the log now holds what nobody can read.
-            app.guard.trip(corrupt);
-            return Err(Problem::new(Code::LogCorrupt));
-        }
-        let (service, user) = (self.preparation.service, self.preparation.user);
-        Ok(Some(Outcome { position, revision: position, events: names, service, user, repeated: false }))
-    }
-
-    fn change(&self, events: Vec<Event>, credential: Option<KeyId>) -> Result<Change, Problem> {
-        let (app, ask) = (self.app, self.ask);
-        let now = Change::instant(app.clock.now());
-        let folded = self.slot.folded();
-        let at = folded.at.map_or(now, |before| before.max(now));
-        app.note_times(now, at);
-        let mut private = Vec::new();
-        let general = Private {
-            origin: ask.headers.origin,
-            reason: ask.headers.reason.as_ref().map(|reason| reason.as_str().to_owned()),
-            fingerprint: credential.is_none().then_some(self.preparation.fingerprint),
-        };
-        if !general.is_empty() {
-            private.push(Sealed::known(self.private_key(&folded.state)?, general));
-        }
-        if let Some(key) = credential {
-            private.push(Sealed::known(
-                key,
-                Private { fingerprint: Some(self.preparation.fingerprint), ..Private::default() },
-            ));
-        }
-        Ok(Change {
-            id: EntryId::new(Preparation::fresh_id(app)),
-            at,
-            prev: folded.last,
-            command: ask.command_id(self.preparation.service),
-            by: By {
-                client: ask.caller.name.clone(),
-                actor: ask.headers.actor.as_ref().map(|actor| actor.as_str().to_owned()),
-            },
-            body: Body::Service { service: self.preparation.service, user: self.preparation.user, events, private },
-        })
-    }
-
-    fn private_key(&self, state: &EmailService) -> Result<KeyId, Problem> {
-        match self.preparation.private {
-            PrivateKey::Fresh(key) => Ok(key),
-            PrivateKey::OfUser(user) => {
-                state.provisioned().and_then(|found| found.user(user)).map(|user| user.person.key).map_err(problem)
-            }
-            PrivateKey::OfService => state.provisioned().map(|found| found.service.key).map_err(problem),
-        }
-    }
-
-    /// The keys that the entry's parts are sealed under: those that the command brings, and the one that stands.
-    async fn keys_at_hand(&self, credential: Option<KeyId>) -> Result<Keys, Problem> {
-        let standing = match self.preparation.private {
-            PrivateKey::Fresh(_) => Vec::new(),
-            PrivateKey::OfUser(_) | PrivateKey::OfService => vec![self.private_key(&self.slot.folded().state)?],
-        };
-        let mut keys = self.app.vault.fetch(&standing).await.map_err(|error| self.app.keys.problem(&error))?;
-        for id in standing {
-            match keys.get(id) {
-                KeyState::Live(_) => self.app.keys.had(id),
-                KeyState::NeverSeen => return Err(self.app.keys.problem(&VaultError::Lost(id))),
-                KeyState::Destroyed => {
-                    tracing::error!(key = %id, "a key that stands by the log was destroyed");
-                    return Err(Problem::new(Code::KeysUnavailable));
-                }
-            }
-        }
-        for (id, key) in &self.preparation.keys {
-            keys.insert(*id, KeyState::Live(key.clone()));
-        }
-        debug_assert!(credential.is_none_or(|id| keys.live(id).is_some()), "a credential brings its key");
-        Ok(keys)
     }
 }
 
 /// What comes of a password that breaks rules: some of them depend on its user's names.
-fn refused(violations: &[credential::Violation]) -> Unprepared {
+fn refused(field: &str, violations: &[credential::Violation]) -> Unprepared {
     let by_state = |violation: &credential::Violation| {
         matches!(violation.code, ViolationCode::ContainsPersonal | ViolationCode::TooGuessable)
     };
-    let problem = weak(violations);
+    let problem = weak(field, violations);
     if violations.iter().any(by_state) { Unprepared::ByState(problem) } else { Unprepared::Anyway(problem) }
 }
 

@@ -1,15 +1,16 @@
 //! What a command is answered with.
 
-use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, SecondsFormat, Utc};
-use domain::{Position, ServiceId, UserId};
-use postkey_http::{IdempotencyKey, Problem};
-use serde::Serialize;
-use uuid::Uuid;
+use std::borrow::Cow;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use domain::{Position, ServiceId, UserId};
+use postkey_http::{Problem, Receipt};
+
+use crate::app::App;
+use crate::context::Asked;
 
 /// What became of a command.
 #[derive(Clone, Debug)]
@@ -26,48 +27,55 @@ pub struct Outcome {
     pub user: Option<UserId>,
     /// Whether it was carried out by an earlier request with the same key.
     pub repeated: bool,
+    /// Whether it is in force only once the keys that it dooms are destroyed.
+    pub once_destroyed: bool,
 }
 
-/// The outcome, and an instant at which it was known to be in force: for a repeat, and where nothing changed, that of the
-/// answer. Since when exactly is not recorded; an earlier instant could be claimed falsely.
-#[derive(Serialize)]
-pub struct Receipt {
-    position: u64,
-    revision: u64,
-    events: Vec<&'static str>,
-    effective: bool,
-    effective_at: Option<String>,
-    repeated: bool,
-    service: Uuid,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<Uuid>,
-}
-
-impl Receipt {
-    /// `effective_at`: none where the read model has not applied it yet.
-    pub fn new(outcome: Outcome, effective_at: Option<DateTime<Utc>>) -> Self {
-        Self {
-            position: outcome.position.get(),
-            revision: outcome.revision.get(),
-            events: outcome.events,
+impl Outcome {
+    /// The receipt; `effective_at`: none where the read model has not applied it yet.
+    pub fn receipt(self, effective_at: Option<DateTime<Utc>>) -> Receipt {
+        Receipt {
+            position: self.position.get(),
+            revision: self.revision.get(),
+            events: self.events.into_iter().map(Cow::Borrowed).collect(),
             effective: effective_at.is_some(),
-            effective_at: effective_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)),
-            repeated: outcome.repeated,
-            service: outcome.service.uuid(),
-            user: outcome.user.map(UserId::uuid),
+            effective_at,
+            repeated: self.repeated,
+            service: self.service.uuid(),
+            user: self.user.map(UserId::uuid),
         }
     }
 }
 
-/// A receipt or a problem, with the key under which the request may be repeated: also, and above all, with a 503.
-pub fn respond(key: &IdempotencyKey, done: StatusCode, result: Result<Receipt, Problem>) -> Response {
-    let mut response = match result {
-        Ok(receipt) if receipt.effective => (done, Json(receipt)).into_response(),
-        Ok(receipt) => (StatusCode::ACCEPTED, Json(receipt)).into_response(),
-        Err(problem) => problem.into_response(),
-    };
-    if let Ok(value) = HeaderValue::from_str(key.as_str()) {
-        response.headers_mut().insert(IDEMPOTENCY_KEY, value);
+/// How a command has ended, in a word for counts.
+pub fn ended(receipt: &Receipt) -> &'static str {
+    match receipt {
+        Receipt { repeated: true, .. } => "repeated",
+        Receipt { events, .. } if events.is_empty() => "unchanged",
+        Receipt { effective: false, .. } => "stored",
+        _ => "effective",
     }
-    response
+}
+
+/// A receipt or a problem; `done`: the status of what is in force, and of what changes nothing: it stores nothing that would
+/// be in force later.
+pub fn respond<T: Asked>(app: &App, done: StatusCode, result: Result<Receipt, Problem>) -> Response {
+    respond_as::<T>(app, result, |receipt| {
+        let done_with = receipt.effective || receipt.events.is_empty();
+        let status = if done_with { done } else { StatusCode::ACCEPTED };
+        (status, Json(receipt)).into_response()
+    })
+}
+
+/// The end of every command that was read: how it has ended is counted, and answered. `told`: what a receipt becomes.
+pub fn respond_as<T: Asked>(
+    app: &App,
+    result: Result<Receipt, Problem>,
+    told: impl FnOnce(Receipt) -> Response,
+) -> Response {
+    app.measures.ended(T::KIND, &result);
+    match result {
+        Ok(receipt) => told(receipt),
+        Err(problem) => problem.into_response(),
+    }
 }

@@ -25,16 +25,21 @@ pub fn problem(rejection: Rejection) -> Problem {
     Problem::new(code).with_detail(rejection.to_string())
 }
 
-/// Of a password that breaks rules.
-pub fn weak(violations: &[credential::Violation]) -> Problem {
+/// Of a password that breaks rules, in the field that it was given in.
+pub fn weak(field: &str, violations: &[credential::Violation]) -> Problem {
     let shown =
-        |violation: &credential::Violation| Violation::new("password", violation.code.as_str(), violation.hint.clone());
+        |violation: &credential::Violation| Violation::new(field, violation.code.as_str(), violation.hint.clone());
     Problem::weak_password(violations.iter().map(shown).collect())
 }
 
 /// Where too many passwords wait to be hashed.
 pub fn overloaded(overloaded: credential::Overloaded) -> Problem {
     Problem::new(Code::Overloaded).with_retry_after(overloaded.retry_after.as_secs())
+}
+
+/// Where too many wrong passwords were given, or others are being judged.
+pub fn throttled(throttled: throttle::Throttled) -> Problem {
+    Problem::throttled(throttled.seconds(), throttled.pending)
 }
 
 #[cfg(test)]

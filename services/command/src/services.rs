@@ -1,72 +1,25 @@
 //! Services at hand: loaded from the log on a miss, kept folded, caught up where it matters.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use domain::{Position, ServiceId};
 use event_log::{AppendError, EventLog, ReadError, Scope};
 use futures::{StreamExt, TryStreamExt};
 use keys::{Vault, VaultError};
-use lru::LruCache;
 use postkey_http::{Code, Problem};
-use tokio::time::timeout;
 use wire::{Corrupt, OpenError, Opened, Stored, open_all};
 
-use crate::folded::Folded;
 use crate::keys_at_hand::KeysAtHand;
 use crate::log_guard::LogGuard;
 
-/// How many users, over all services that are kept folded: some 200 MiB. The largest service alone may have more.
-const MAX_USERS: usize = 200_000;
+mod at_hand;
+mod slot;
+
+use at_hand::AtHand;
+pub use slot::Slot;
+
 /// How many entries are opened at a time.
 const CHUNK: usize = 1_024;
-
-/// One service at hand.
-pub struct Slot {
-    id: ServiceId,
-    loaded: AtomicBool,
-    folded: Mutex<Folded>,
-    /// Commands on one service queue here: whoever decides and appends holds it.
-    queue: tokio::sync::Mutex<()>,
-}
-
-/// How long a command waits for its turn on a service. While the log is down each turn takes as long as an append may.
-const TURN_WITHIN: Duration = Duration::from_secs(10);
-
-impl Slot {
-    /// The turn to catch up, or to decide and append.
-    ///
-    /// # Errors
-    /// Where too many are before us.
-    pub async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Problem> {
-        timeout(TURN_WITHIN, self.queue.lock())
-            .await
-            .map_err(|_| Problem::new(Code::Overloaded).with_detail("too many changes of this service are waiting"))
-    }
-
-    /// What is known of it now. Never held across an await.
-    pub fn folded(&self) -> MutexGuard<'_, Folded> {
-        self.folded.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What it takes of memory, in users; a service without any takes a little too.
-    fn weight(&self) -> usize {
-        self.folded().weight()
-    }
-
-    /// Folds an entry that was just appended.
-    ///
-    /// # Errors
-    /// Where it does not follow: it is loaded anew next time.
-    pub fn apply(&self, opened: &Opened) -> Result<(), Corrupt> {
-        let applied = self.folded().apply(opened);
-        if applied.is_err() {
-            self.loaded.store(false, Ordering::Release);
-        }
-        applied
-    }
-}
 
 /// All services, as far as they are at hand.
 pub struct Services {
@@ -74,8 +27,23 @@ pub struct Services {
     vault: Vault,
     guard: LogGuard,
     keys: KeysAtHand,
-    /// Bounded by what the slots hold, see [`Services::keep_or_shed`].
-    slots: Mutex<LruCache<ServiceId, Arc<Slot>>>,
+    /// Weighed in users, over all services. The largest service alone may have more than may be kept.
+    slots: Mutex<AtHand<Slot>>,
+}
+
+/// Somebody who needs a slot that is not loaded. Where the last of them goes, and it still is not, it is forgotten: while the
+/// log can't be read, or where its caller has gone, whoever names domains fills no memory.
+struct Loading {
+    services: Arc<Services>,
+    slot: Arc<Slot>,
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        if !self.slot.is_loaded() && self.slot.is_left() {
+            self.services.slots().forget(self.slot.id, &self.slot);
+        }
+    }
 }
 
 /// Why a service can't be loaded.
@@ -89,6 +57,13 @@ pub enum LoadError {
     Open(#[from] OpenError),
 }
 
+impl LoadError {
+    /// Whether it is for what was read, and not for what could not be.
+    const fn is_corrupt(&self) -> bool {
+        matches!(self, Self::Read(ReadError::Corrupt(_)) | Self::Open(OpenError::Corrupt(_)))
+    }
+}
+
 impl From<Corrupt> for LoadError {
     fn from(corrupt: Corrupt) -> Self {
         Self::Open(OpenError::Corrupt(corrupt))
@@ -96,82 +71,126 @@ impl From<Corrupt> for LoadError {
 }
 
 impl Services {
-    /// Nothing at hand yet.
-    pub fn new(log: Arc<EventLog>, vault: Vault, guard: LogGuard, keys: KeysAtHand) -> Self {
-        Self { log, vault, guard, keys, slots: Mutex::new(LruCache::unbounded()) }
+    /// Nothing at hand yet; at most `most_users` will be, about 1 KiB each.
+    pub fn new(log: Arc<EventLog>, vault: Vault, guard: LogGuard, keys: KeysAtHand, most_users: usize) -> Self {
+        Self { log, vault, guard, keys, slots: Mutex::new(AtHand::new(most_users)) }
     }
 
-    /// The service's slot, loaded. Of two that miss at once, one loads and the other waits.
+    /// The service's slot, loaded. Of two that miss at once, one loads and the other waits; whoever gives up waiting leaves a
+    /// long history to be read for whoever asks next.
     ///
     /// # Errors
     /// Where the log or the keys can't be had, or are not what they must be.
-    pub async fn slot(&self, id: ServiceId) -> Result<Arc<Slot>, Problem> {
-        let slot = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            let fresh = || {
-                let (loaded, folded) = (AtomicBool::new(false), Mutex::default());
-                Arc::new(Slot { id, loaded, folded, queue: tokio::sync::Mutex::default() })
-            };
-            Arc::clone(slots.get_or_insert(id, fresh))
-        };
-        if !slot.loaded.load(Ordering::Acquire) {
+    pub async fn slot(self: &Arc<Self>, id: ServiceId) -> Result<Arc<Slot>, Problem> {
+        let slot = self.at_hand(id);
+        self.load(&slot).await?;
+        Ok(slot)
+    }
+
+    /// The same with all that the log's leader held when it was asked for: by one read, whether the service was at hand, was
+    /// not, or does not exist; those that wait for their turn meanwhile share one.
+    ///
+    /// # Errors
+    /// As [`Services::slot`].
+    pub async fn newest(self: &Arc<Self>, id: ServiceId) -> Result<Arc<Slot>, Problem> {
+        let slot = self.at_hand(id);
+        let asked = slot.last_begun();
+        self.load(&slot).await?;
+        if !slot.was_read_since(asked) {
             let _turn = slot.turn().await?;
-            if !slot.loaded.load(Ordering::Acquire) {
+            if !slot.was_read_since(asked) {
                 self.catch_up(&slot).await?;
-                self.keep_or_shed(&slot);
             }
         }
         Ok(slot)
     }
 
-    /// Keeps what was just loaded, at the cost of the services that were asked for longest ago. One that does not exist
-    /// is not kept: whoever guesses ids pushes nobody out.
-    fn keep_or_shed(&self, loaded: &Arc<Slot>) {
-        let exists = loaded.folded().position() > Position::START;
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if !exists {
-            if slots.peek(&loaded.id).is_some_and(|kept| Arc::ptr_eq(kept, loaded)) {
-                slots.pop(&loaded.id);
-            }
-            return;
-        }
-        let mut users: usize = slots.iter().map(|(_, slot)| slot.weight()).sum();
-        while users > MAX_USERS && slots.len() > 1 {
-            let Some((_, slot)) = slots.pop_lru() else { break };
-            users -= slot.weight();
-        }
+    fn slots(&self) -> MutexGuard<'_, AtHand<Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what the log's leader holds of the service beyond what is known. The caller holds the slot's turn.
+    /// The service's slot, loaded or not.
+    fn at_hand(&self, id: ServiceId) -> Arc<Slot> {
+        self.slots().get(id, || Slot::new(id))
+    }
+
+    /// Sees to it that a slot is loaded.
+    async fn load(self: &Arc<Self>, slot: &Arc<Slot>) -> Result<(), Problem> {
+        if slot.is_loaded() {
+            return Ok(());
+        }
+        let loading = Loading { services: Arc::clone(self), slot: Arc::clone(slot) };
+        let turn = slot.turn().await?;
+        if slot.is_loaded() {
+            return Ok(());
+        }
+        let read = tokio::spawn(async move {
+            let Loading { services, slot } = &loading;
+            let read = services.catch_up(slot).await;
+            if read.is_ok() {
+                services.keep(slot);
+            }
+            // Whoever waits for it is no longer behind us when it is told whether anybody does.
+            drop(turn);
+            read
+        });
+        read.await.map_err(|_| Problem::internal())?
+    }
+
+    /// Keeps what was just loaded. A service that does not exist is not kept: whoever guesses ids pushes nobody out.
+    fn keep(&self, loaded: &Arc<Slot>) {
+        let exists = loaded.folded().position() > Position::START;
+        let weight = loaded.weight();
+        let mut slots = self.slots();
+        if exists { slots.keep(loaded.id, loaded, weight) } else { slots.forget(loaded.id, loaded) }
+    }
+
+    /// Takes note that a slot has grown. The caller holds its turn, so that nobody else changes it meanwhile.
+    fn weigh(&self, slot: &Slot) {
+        let weight = slot.weight();
+        self.slots().weigh(slot.id, slot, weight);
+    }
+
+    /// Folds an entry that was just appended. The caller holds the slot's turn.
+    ///
+    /// # Errors
+    /// Where it does not follow: the slot is loaded anew next time.
+    pub fn apply(&self, slot: &Slot, opened: &Opened) -> Result<(), Corrupt> {
+        slot.apply(opened)?;
+        self.weigh(slot);
+        Ok(())
+    }
+
+    /// Reads what the log's leader holds of the service beyond what is known. The caller holds the slot's turn. What was read
+    /// before the log or the keys could not be had is kept, and read no more.
     ///
     /// # Errors
     /// As [`Services::slot`].
     pub async fn catch_up(&self, slot: &Slot) -> Result<(), Problem> {
-        match self.try_to_catch_up(slot).await {
+        let read = slot.begins();
+        let caught_up = self.try_to_catch_up(slot).await;
+        self.weigh(slot);
+        match caught_up {
             Ok(()) => {
-                slot.loaded.store(true, Ordering::Release);
+                slot.ends(read);
                 Ok(())
             }
             Err(error) => {
-                slot.loaded.store(false, Ordering::Release);
+                if error.is_corrupt() {
+                    slot.unload();
+                }
                 Err(self.problem(&error))
             }
         }
     }
 
     async fn try_to_catch_up(&self, slot: &Slot) -> Result<(), LoadError> {
-        let after = {
-            let mut folded = slot.folded();
-            if !slot.loaded.load(Ordering::Acquire) {
-                *folded = Folded::default();
-            }
-            folded.position()
-        };
+        let after = slot.folded().position();
         let mut chunks = self.log.read(Scope::service(slot.id), after).ready_chunks(CHUNK);
         while let Some(chunk) = chunks.next().await {
             let stored: Vec<Stored> = chunk.into_iter().collect::<Result<_, _>>()?;
             for opened in open_all(&stored, self.log.id(), &self.vault).await? {
-                slot.folded().apply(&opened)?;
+                slot.apply(&opened)?;
             }
         }
         Ok(())

@@ -2,14 +2,17 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 use credential::Profile;
 use event_log::NatsConfig;
+use postkey_http::{Health, Metrics};
+use throttle::Limits;
 
 use crate::copy::CopyArgs;
 use crate::failure::Failure;
@@ -17,6 +20,7 @@ use crate::healthy::HealthyArgs;
 use crate::init::InitArgs;
 use crate::journal::JournalArgs;
 use crate::nats::NatsAction;
+use crate::panel::{PagesArgs, PanelArgs};
 use crate::postgres::PostgresAction;
 use crate::rebuild::RebuildArgs;
 use crate::stores::{LogUrl, StoreUrl};
@@ -25,7 +29,7 @@ use crate::token::TokenArgs;
 /// Mailbox passwords that change when Save answers, with a history that can be proved.
 ///
 /// One command service writes every change to an event log; one projection service applies it to the read model that
-/// webmail checks at login. `postkey up` runs both in one process, on files in one folder.
+/// webmail checks at login; the panel is where customers do it. `postkey up` runs all three in one process, on files in one folder.
 #[derive(Parser, Debug)]
 #[command(
     name = "postkey",
@@ -34,6 +38,7 @@ use crate::token::TokenArgs;
 Examples:
   postkey up --demo                  everything on ./postkey-data, with a service and users to try
   postkey up --data /var/lib/postkey everything on that folder; tokens for clients are in its tokens/
+  postkey panel account add ann --customer acme --data /var/lib/postkey
   postkey token new --role panel --name shop --customer acme --data /var/lib/postkey
   postkey rebuild --data /var/lib/postkey
 
@@ -54,6 +59,8 @@ pub enum Subcommand {
     Command(CommandArgs),
     /// The projection service: applies the log to the read model and checks logins
     Projection(ProjectionArgs),
+    /// The customer panel, a frontend over both, and who may sign in to it
+    Panel(PanelArgs),
     /// Make the files that separate services need: keyring, ledger key, clients, the command service's token
     Init(InitArgs),
     /// Make or revoke the bearer tokens of clients
@@ -77,20 +84,24 @@ pub enum Subcommand {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  postkey up --demo                             on ./postkey-data, with a service and users to try
+  postkey up --demo                             on ./postkey-data, with a service, users and a sign-in to the panel to try
   postkey up --data /var/lib/postkey            in earnest; clients' tokens are in its tokens/
+  postkey panel account add ann --customer acme --data /var/lib/postkey   lets a customer sign in to its panel
   postkey up --policy strict --command-listen 127.0.0.1:9081
 
-DIR/endpoints.json says where it listens, while it does. /healthz and /readyz on both say how it is. Back up the whole
+DIR/endpoints.json says where it listens, while it does. /healthz and /readyz on each say how it is. Back up the whole
 folder of a postkey that is stopped; keep the keyring apart from the rest.")]
 pub struct UpArgs {
     /// The folder of all files; made on the first start
     #[arg(long, env = "POSTKEY_DATA", default_value = "./postkey-data", value_name = "DIR")]
     pub data: PathBuf,
-    /// Make a service acme.example with a few users, once, and print their passwords
+    /// Make a service acme.example with a few users and a sign-in to the panel, once, and print their passwords
     #[arg(long)]
     pub demo: bool,
-    /// Where the command service listens; port 0 picks a free one
+    /// Where the customer panel listens; port 0 picks a free one
+    #[arg(long, env = "POSTKEY_PANEL_LISTEN", default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
+    pub panel_listen: SocketAddr,
+    /// Where the command service listens
     #[arg(long, env = "POSTKEY_COMMAND_LISTEN", default_value = "127.0.0.1:8081", value_name = "IP:PORT")]
     pub command_listen: SocketAddr,
     /// Where the projection service listens
@@ -99,9 +110,15 @@ pub struct UpArgs {
     #[command(flatten)]
     pub insecure: InsecureArgs,
     #[command(flatten)]
-    pub policy: PolicyArgs,
+    pub deciding: DecidingArgs,
     #[command(flatten)]
     pub freshness: FreshnessArgs,
+    #[command(flatten)]
+    pub throttle: ThrottleArgs,
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+    #[command(flatten)]
+    pub pages: PagesArgs,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -111,11 +128,15 @@ pub struct InsecureArgs {
     pub insecure_listen: bool,
 }
 
+/// How the command service decides.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct PolicyArgs {
+pub struct DecidingArgs {
     /// What new passwords must be: guide, standard or strict
     #[arg(long, env = "POSTKEY_POLICY", default_value = "standard")]
     pub policy: Profile,
+    /// How many users the command service keeps in memory, about 1 KiB each, of the services asked for lately
+    #[arg(long, env = "POSTKEY_USERS_IN_MEMORY", default_value_t = postkey_command::MOST_USERS, value_name = "N")]
+    pub users_in_memory: usize,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -123,6 +144,47 @@ pub struct FreshnessArgs {
     /// For how many seconds logins are answered while the log can't be asked whether the read model is current
     #[arg(long, env = "POSTKEY_FRESHNESS_BOUND", default_value = "60", value_name = "SECONDS", value_parser = seconds)]
     pub freshness_bound: Duration,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ThrottleArgs {
+    /// How many accounts and origins with wrong passwords are remembered: so many with few, and as many that have to wait
+    #[arg(long, env = "POSTKEY_THROTTLE_ENTRIES", default_value_t = Limits::ENTRIES, value_name = "N", value_parser = entries)]
+    throttle_entries: NonZeroUsize,
+}
+
+impl ThrottleArgs {
+    /// Who may try a password, and when.
+    pub fn limits(self) -> Limits {
+        Limits::keeping(self.throttle_entries)
+    }
+}
+
+fn entries(text: &str) -> Result<NonZeroUsize, &'static str> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(entries) if (256..=16_777_216).contains(&entries.get()) => Ok(entries),
+        _ => Err("256 to 16777216"),
+    }
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub struct MetricsArgs {
+    /// Whether /metrics shows what happens, to whoever can reach the service
+    #[arg(long, env = "POSTKEY_METRICS", default_value = "on")]
+    metrics: Switch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+impl MetricsArgs {
+    /// The metrics of a service, where there are to be any.
+    pub fn of(self, health: &Health) -> Option<Metrics> {
+        (self.metrics == Switch::On).then(|| Metrics::new(health))
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {
@@ -302,7 +364,11 @@ pub struct CommandArgs {
     #[command(flatten)]
     pub files: FileArgs,
     #[command(flatten)]
-    pub policy: PolicyArgs,
+    pub deciding: DecidingArgs,
+    #[command(flatten)]
+    pub throttle: ThrottleArgs,
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// The projection services that share the read model, to ask what is in force
     #[arg(long, env = "POSTKEY_PROJECTION_URL", value_name = "URL", value_delimiter = ',', required = true)]
     pub projection_url: Vec<String>,
@@ -339,6 +405,10 @@ pub struct ProjectionArgs {
     pub files: FileArgs,
     #[command(flatten)]
     pub freshness: FreshnessArgs,
+    #[command(flatten)]
+    pub throttle: ThrottleArgs,
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 }
 
 /// Says so where a URL on the command line holds a password: whoever may list this machine's processes reads it there.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use credential::Policy;
 use postkey_http::{Code, Health, PositionClient};
 use tokio::net::TcpListener;
 
@@ -12,7 +11,7 @@ use crate::folder::read_token;
 use crate::locks;
 use crate::services::{Edge, listen_at, open_clients, start_hasher, stop_on_signal};
 use crate::stores::Stores;
-use crate::waiting::opened;
+use crate::waiting::Listening;
 
 pub async fn command(args: CommandArgs) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
@@ -23,12 +22,14 @@ pub async fn command(args: CommandArgs) -> Result<(), Failure> {
     let clients = open_clients(&args.files.clients_file, &health, &stop)?;
     let hasher = start_hasher()?;
     let listener = listen_at("--listen", args.listen, args.insecure.insecure_listen).await?.into_std()?;
-    let stores =
-        opened(&listener, Code::LogUnavailable, &stop, || Stores::open_to_write(&args.log, &args.keys, None)).await?;
+    let answers = postkey_command::waiting;
+    let listening = Listening { at: &listener, code: Code::LogUnavailable, answers, metrics: args.metrics };
+    let stores = listening.opened(&stop, || Stores::open_to_write(&args.log, &args.keys, None)).await?;
     let Some(stores) = stores else { return Ok(()) };
     stores.handle.watch(&health, &args.log.nats, true, &stop)?;
-    let edge = Edge { clients, hasher, health };
-    let parts = stores.command(Policy::of(args.policy.policy), edge, projection, &stop).await;
+    let metrics = args.metrics.of(&health);
+    let edge = Edge { clients, hasher, limits: args.throttle.limits(), health, metrics };
+    let parts = stores.command(args.deciding, edge, projection, &stop).await;
     let ran = postkey_command::run(parts, TcpListener::from_std(listener)?, stop).await;
     stores.close().await;
     Ok(ran?)

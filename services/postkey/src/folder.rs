@@ -53,6 +53,11 @@ impl Folder {
         StoreUrl::file(self.0.join("read-model.db"))
     }
 
+    /// The panel's accounts and sessions.
+    pub fn accounts(&self) -> PathBuf {
+        self.0.join("panel.db")
+    }
+
     /// The keyring file.
     pub fn keyring(&self) -> PathBuf {
         self.0.join("keyring")
@@ -127,16 +132,32 @@ impl Folder {
 
     /// Tokens first, the clients file last: without it they are nothing.
     fn make_clients(&self, roles: &[Role], rng: &mut EntropyRng) -> Result<(), Failure> {
-        make_folder(&self.0.join("tokens"))?;
         let mut clients = ClientsFile::default();
         for role in roles {
-            let token = new_token(rng, *role);
-            replace(&self.token(*role), token.expose_secret().as_bytes())?;
-            let customer = if *role == Role::Panel { CustomerScope::Any } else { CustomerScope::None };
-            clients.add(ClientEntry::new(role.as_str(), *role, customer, TokenDigest::of(&token))?)?;
+            clients.add(self.make_token(*role, rng)?)?;
         }
         clients.save(&self.clients())?;
         Ok(())
+    }
+
+    /// A client of this role, with its token in a file.
+    fn make_token(&self, role: Role, rng: &mut EntropyRng) -> Result<ClientEntry, Failure> {
+        make_folder(&self.0.join("tokens"))?;
+        let token = new_token(rng, role);
+        replace(&self.token(role), token.expose_secret().as_bytes())?;
+        let customer = if role == Role::Panel { CustomerScope::Any } else { CustomerScope::None };
+        Ok(ClientEntry::new(role.as_str(), role, customer, TokenDigest::of(&token))?)
+    }
+
+    /// The token that a service of this process asks the others with. Where its file is missing, as in a folder that `postkey
+    /// init` made, another is made.
+    pub fn own_token(&self, role: Role) -> Result<SecretString, Failure> {
+        let path = self.token(role);
+        if !path.exists() {
+            let entry = self.make_token(role, &mut EntropyRng::new(Arc::new(SystemEntropy)))?;
+            ClientsFile::update(&self.clients(), |clients| clients.add(entry))?;
+        }
+        read_token(&path)
     }
 }
 

@@ -12,6 +12,7 @@ mod init;
 mod journal;
 mod locks;
 mod nats;
+mod panel;
 mod postgres;
 mod projection;
 mod rebuild;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
             Subcommand::Up(args) => up::up(args).await,
             Subcommand::Command(args) => command::command(args).await,
             Subcommand::Projection(args) => projection::projection(args).await,
+            Subcommand::Panel(args) => panel::panel(args).await,
             Subcommand::Init(args) => init::init(&args),
             Subcommand::Token(args) => token::token(args.action),
             Subcommand::Rebuild(args) => rebuild::rebuild(args).await,
@@ -52,8 +54,5 @@ fn main() -> ExitCode {
             Subcommand::Version => journal::print(format_args!("postkey {}", env!("CARGO_PKG_VERSION"))),
         }
     });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
-    }
+    outcome.map_or_else(failure::Failure::report, |()| ExitCode::SUCCESS)
 }

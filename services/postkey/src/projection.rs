@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::locks;
 use crate::services::{Edge, listen_at, open_clients, start_hasher, stop_on_signal};
 use crate::stores::{Lack, ReadModelHandle, StoreUrl, Stores, Waiting};
-use crate::waiting::opened;
+use crate::waiting::Listening;
 
 pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
@@ -24,11 +24,12 @@ pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
     let clients = open_clients(&args.files.clients_file, &health, &stop)?;
     let hasher = start_hasher()?;
     let listener = listen_at("--listen", args.listen, args.insecure.insecure_listen).await?.into_std()?;
-    let Some((model, stores)) = opened(&listener, Code::CatchingUp, &stop, || open(&args, &read_model)).await? else {
-        return Ok(());
-    };
+    let answers = postkey_projection::waiting;
+    let listening = Listening { at: &listener, code: Code::CatchingUp, answers, metrics: args.metrics };
+    let Some((model, stores)) = listening.opened(&stop, || open(&args, &read_model)).await? else { return Ok(()) };
     stores.handle.watch(&health, &args.log.nats, false, &stop)?;
-    let edge = Edge { clients, hasher, health };
+    let metrics = args.metrics.of(&health);
+    let edge = Edge { clients, hasher, limits: args.throttle.limits(), health, metrics };
     let parts = stores.projection(&model, edge, args.freshness.freshness_bound, &stop);
     let ran = postkey_projection::run(parts, TcpListener::from_std(listener)?, stop).await;
     stores.close().await;

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use credential::{Hasher, HasherConfig, Policy};
 use domain::Position;
-use postkey_http::{Clients, Health, PositionClient, listen};
+use postkey_http::{Clients, Health, Metrics, PositionClient, listen};
+use throttle::Limits;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::args::DecidingArgs;
 use crate::edges::{SystemClock, SystemEntropy};
 use crate::failure::Failure;
 use crate::stores::{ReadModelHandle, Stores};
@@ -23,8 +25,12 @@ pub struct Edge {
     pub clients: Arc<Clients>,
     /// The threads that hash.
     pub hasher: Arc<Hasher>,
+    /// Who may try a password, and when.
+    pub limits: Limits,
     /// The checks that health shows.
     pub health: Health,
+    /// What `/metrics` shows, if it does.
+    pub metrics: Option<Metrics>,
 }
 
 impl Stores {
@@ -48,16 +54,18 @@ impl Stores {
             applied: self.tells(stop),
             clients: edge.clients,
             hasher: edge.hasher,
+            limits: edge.limits,
             health: edge.health,
             entropy: Arc::new(SystemEntropy),
             freshness_bound,
+            metrics: edge.metrics,
         }
     }
 
     /// What the command service is made of, over these stores.
     pub async fn command(
         &self,
-        policy: Policy,
+        deciding: DecidingArgs,
         edge: Edge,
         projection: PositionClient,
         stop: &CancellationToken,
@@ -66,7 +74,9 @@ impl Stores {
             log: Arc::clone(&self.log),
             closed: self.handle.is_closed().await,
             vault: self.vault.clone(),
-            policy,
+            policy: Policy::of(deciding.policy),
+            most_users: deciding.users_in_memory,
+            limits: edge.limits,
             hasher: edge.hasher,
             clients: edge.clients,
             projection,
@@ -74,6 +84,7 @@ impl Stores {
             health: edge.health,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            metrics: edge.metrics,
         }
     }
 

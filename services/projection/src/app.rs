@@ -5,24 +5,32 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::routing::{get, post};
 use credential::Hasher;
 use domain::Position;
 use event_log::EventLog;
 use keys::Vault;
-use postkey_http::{Clients, Entropy, Health, HealthCheck, Status, health_routes, serve};
+use postkey_http::{
+    About, Clients, Code, Entropy, Health, HealthCheck, Metrics, Problem, Routes, Status, operators_routes, serve,
+    waiting_routes,
+};
+use throttle::{Limits, Throttle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wire::LogId;
 
-use crate::auth::{Freshness, Heads, verify};
-use crate::projector::{Checks, Follower, Progress};
-use crate::queries::{position, services, users};
+use crate::audit_api::events;
+use crate::auth::{Freshness, Heads, Logins, verify};
+use crate::effects::Destruction;
+use crate::measures::Measures;
+use crate::projector::{Checks, Follower, Lag, Progress};
+use crate::queries::{Searches, position, services, users};
 use crate::read_model::{Leadership, Lookups, Queries, ReadModelWriter, ServiceQuery, Watched};
+use crate::turns::Turns;
 
 /// How often rows that could not be read are looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// So many calls at a time look through the log for events: the others leave the cores to logins.
+const LOOKING: usize = 2;
 
 /// What the service is made of. Whoever starts it opens these.
 pub struct Parts {
@@ -48,8 +56,12 @@ pub struct Parts {
     pub health: Health,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Who may try a password, and when.
+    pub limits: Limits,
     /// For how long logins are answered while the log can't be asked.
     pub freshness_bound: Duration,
+    /// What `/metrics` shows; none where it is switched off.
+    pub metrics: Option<Metrics>,
 }
 
 /// Why the service does not run.
@@ -63,11 +75,17 @@ pub enum Stopped {
 /// What handlers share.
 #[derive(Clone)]
 pub(crate) struct App {
-    pub log_id: LogId,
+    pub log: Arc<EventLog>,
+    pub vault: Vault,
     pub freshness: Arc<Freshness>,
+    pub lag: Arc<Lag>,
+    pub logins: Arc<Logins>,
     pub heads: Heads,
     pub queries: Arc<dyn Queries>,
-    pub hasher: Arc<Hasher>,
+    pub searches: Searches,
+    pub looking: Turns,
+    /// Whether what was read for those who ask what happened was what was written.
+    pub history: HealthCheck,
     pub clients: Arc<Clients>,
     pub progress: watch::Receiver<Progress>,
     pub stop: CancellationToken,
@@ -86,37 +104,71 @@ impl FromRef<App> for Arc<Clients> {
 pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -> Result<(), Stopped> {
     let rows_health = parts.health.check("read-model");
     let lookups = Arc::new(Watched::new(parts.lookups, rows_health.clone()));
-    let queries = Arc::new(Watched::new(parts.queries, rows_health.clone()));
-    let looking: Arc<dyn Queries> = Arc::clone(&queries) as Arc<dyn Queries>;
-    tokio::spawn(stop.clone().run_until_cancelled_owned(look_again(looking, rows_health.clone())));
-    let projector = Follower::new(Arc::clone(&parts.log), parts.vault, parts.writer, parts.leadership);
-    let progress = projector.progress();
+    let queries: Arc<dyn Queries> = Arc::new(Watched::new(parts.queries, rows_health.clone()));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(look_again(Arc::clone(&queries), rows_health.clone())));
+    let destruction = Destruction::new(Arc::clone(&parts.log), parts.vault.clone(), Arc::clone(&parts.writer));
+    let projector = Follower::new(Arc::clone(&parts.log), parts.vault.clone(), parts.writer, parts.leadership);
+    let (progress, destroyed) = (projector.progress(), destruction.destroyed());
+    let destroying = destruction.follow(&projector, parts.health.check("destruction"), stop.clone());
+    let destroying = tokio::spawn(destroying);
     tokio::spawn(stop.clone().run_until_cancelled_owned(look_anew(progress.clone(), rows_health)));
     if let Some(applied) = parts.applied {
         tokio::spawn(tell(progress.clone(), applied));
     }
     let heads = Heads::new(Arc::clone(&parts.log));
-    let log_id = parts.log.id();
+    let log = Arc::clone(&parts.log);
     let freshness = Freshness::new(parts.log, heads.clone(), lookups, progress.clone(), parts.freshness_bound);
+    let freshness = Arc::new(freshness);
+    let lag = Lag::watched(Arc::clone(&log), progress.clone());
+    let throttle = Throttle::new(parts.limits, drawn(&*parts.entropy));
+    let (key, hasher) = (drawn(&*parts.entropy), Arc::clone(&parts.hasher));
+    let logins = Logins::new(Arc::clone(&freshness), Arc::clone(&queries), throttle, &key, hasher);
+    if let Some(metrics) = &parts.metrics {
+        let (log, lag, hasher) = (Arc::clone(&log), Arc::clone(&lag), parts.hasher);
+        Measures { projector: &projector, log, lag, destroyed, logins: &logins, hasher }.show(metrics);
+    }
+    let history = parts.health.check("history");
+    history.green();
     let app = App {
-        log_id,
-        freshness: Arc::new(freshness),
+        log,
+        vault: parts.vault,
+        freshness,
+        lag,
+        logins: Arc::new(logins),
         heads,
+        searches: Searches::new(Arc::clone(&queries)),
         queries,
-        hasher: parts.hasher,
+        looking: Turns::new(LOOKING),
+        history,
         clients: parts.clients,
         progress,
         stop: stop.clone(),
     };
     let checks = Checks { projector: parts.health.check("projector"), keys: parts.health.check("keys") };
     let following = tokio::spawn(projector.follow(checks, stop.clone()));
-    let router = routes().with_state(app).merge(health_routes(parts.health));
-    let served = serve(router, parts.entropy, listener, stop.clone()).await;
+    let metrics = parts.metrics.as_ref();
+    let router = routes().with_state(app).merge(operators_routes(parts.health, metrics)).documented(ABOUT);
+    let served = serve(router, parts.entropy, parts.metrics, listener, stop.clone()).await;
     stop.cancel();
     if following.await.is_err() {
         tracing::error!("the projector panicked");
     }
+    if destroying.await.is_err() {
+        tracing::error!("the destruction of keys panicked");
+    }
     Ok(served?)
+}
+
+/// What the service answers before it has what it is made of; `problem` to whoever wants its work.
+pub fn waiting(health: Health, metrics: Option<&Metrics>, problem: &Problem) -> Router {
+    waiting_routes(routes(), ABOUT, (health, metrics), problem)
+}
+
+/// A key for as long as the process lives.
+fn drawn(entropy: &dyn Entropy) -> [u8; 32] {
+    let mut key = [0; 32];
+    entropy.fill(&mut key);
+    key
 }
 
 /// Looks at the rows while they can't be read, for a service that says so is asked by nobody else.
@@ -152,12 +204,27 @@ async fn tell(mut progress: watch::Receiver<Progress>, applied: watch::Sender<Po
     }
 }
 
-fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/auth/verify", post(verify::verify))
-        .route("/v1/position", get(position::position))
-        .route("/v1/services", get(services::list))
-        .route("/v1/services/{service}", get(services::one))
-        .route("/v1/services/{service}/users", get(users::list))
-        .route("/v1/services/{service}/users/{user}", get(users::one))
+/// What stands at the head of the service's document.
+const ABOUT: About = About {
+    title: "postkey: projection service",
+    description: "Look-ups: the check that webmail makes at sign-in, what panels show, and how far the log is applied.",
+    tags: &[
+        ("sign-in", "For webmail."),
+        ("services and users", "For panels."),
+        ("history", "What happened, who did it, and when."),
+        ("position", "How far the read model is."),
+        ("health", "For load balancers and operators."),
+    ],
+};
+
+fn routes() -> Routes<App> {
+    // A service that waits for its stores says so, whatever it is asked.
+    Routes::answering(&[Code::CatchingUp])
+        .get("/v1/audit/events", events::events, events::operation())
+        .post("/v1/auth/verify", verify::verify, verify::operation())
+        .get("/v1/position", position::position, position::operation())
+        .get("/v1/services", services::list, services::list_operation())
+        .get("/v1/services/{service}", services::one, services::one_operation())
+        .get("/v1/services/{service}/users", users::list, users::list_operation())
+        .get("/v1/services/{service}/users/{user}", users::one, users::one_operation())
 }

@@ -1,19 +1,25 @@
 //! The projection service: the only writer of the auth read model, and the check that webmail makes at login.
 //!
-//! The [`projector`] follows the log and writes rows; [`auth`] answers logins; [`queries`] answers panels. Rows can be
-//! dropped and rebuilt from the log ([`rebuild`]).
+//! The [`projector`] follows the log and writes rows; [`auth`] answers logins; [`queries`] answers panels, and
+//! `audit_api` says what happened. Rows can be dropped and rebuilt from the log ([`rebuild`]). What entries have for
+//! consequences beside rows is in `effects`.
 //!
 //! It appends nothing to the log and decides nothing. SQL is in `read_model`'s adapters alone, and knows no event type.
 
 mod app;
+mod audit_api;
 pub mod auth;
+mod effects;
+mod measures;
+mod paging;
 pub mod projector;
 mod queries;
 pub mod read_model;
 mod rebuild;
+mod turns;
 
 #[cfg(test)]
 mod staged;
 
-pub use app::{Parts, Stopped, run};
+pub use app::{Parts, Stopped, run, waiting};
 pub use rebuild::{RebuildError, RebuildReport, rebuild};

@@ -1,8 +1,7 @@
 //! The undecorated forms of a password: what is left of `P@ssw0rd1!` without its costume.
 
+use domain::text::fold;
 use zeroize::Zeroizing;
-
-use crate::fold::fold;
 
 /// How many digits or symbols at either end may still belong to the base, as in `$unshine` or `qwerty123`.
 const KEPT_AT_AN_END: usize = 12;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use unicode_general_category::GeneralCategory as Category;
 use unicode_general_category::get_general_category;
+use utoipa::ToSchema;
 
 /// A class of characters, by the general categories of UAX #44 (table 12), as of Unicode 16.
 ///
@@ -12,7 +13,7 @@ use unicode_general_category::get_general_category;
 /// - A space is a symbol, so that a phrase of words is not asked for punctuation; an emoji is one too. Code points that
 ///   are unassigned in this version are symbols, so that next year's emoji are.
 /// - What can't be seen is in no class: control (`Cc`) and format characters (`Cf`), line and paragraph separators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// An upper-case or title-case letter.

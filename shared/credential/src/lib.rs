@@ -13,7 +13,6 @@
 mod base_form;
 mod blocklist;
 mod class;
-mod fold;
 mod hasher;
 mod parameters;
 mod password;
@@ -29,7 +28,9 @@ mod violation;
 mod test_rng;
 
 pub use class::Class;
-pub use hasher::{Assessment, Depths, Hasher, HasherConfig, HasherStartError, OverloadReason, Overloaded, Verdict};
+pub use hasher::{
+    Asker, Assessment, Depths, Hasher, HasherConfig, HasherStartError, OverloadReason, Overloaded, Verdict,
+};
 pub use parameters::{Parameters, ParametersError, SALT_BYTES};
 pub use password::{GivenPassword, MAX_BYTES, Password};
 pub use personal::Personal;

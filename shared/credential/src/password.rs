@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use domain::text::nfc;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::fold::nfc;
 use crate::rule::{Candidate, Rule};
 use crate::{Personal, Policy, Violation};
 

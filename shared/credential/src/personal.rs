@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use domain::text::fold;
 use domain::{Address, Name, Person};
 use unicode_general_category::{GeneralCategory as Category, get_general_category};
 use unicode_normalization::UnicodeNormalization;
-
-use crate::fold::fold;
 
 /// The words by which a mailbox user is known, as far as they are known. Debug is redacted.
 ///

@@ -4,18 +4,19 @@ use std::fmt;
 use std::str::FromStr;
 
 use domain::PolicyVersion;
+use domain::text::nfc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::class::Class;
-use crate::fold::nfc;
 use crate::password::MAX_BYTES;
 use crate::rule::{Candidate, Rule, RuleObject};
 use crate::strength::Score;
 use crate::{Personal, Violation};
 
 /// The policies that can be chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// At least 8 characters with an upper-case letter, a lower-case letter, a digit and a symbol.
@@ -175,7 +176,7 @@ impl Default for Policy {
 }
 
 /// A policy described for panels: what is asked for, and each rule for a live checklist.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PolicyObject {
     /// The version that a change of a password records.
     pub version: &'static str,
@@ -192,6 +193,7 @@ pub struct PolicyObject {
     /// Whether common passwords are refused.
     pub blocklist: bool,
     /// The lowest zxcvbn score taken; null where any is.
+    #[schema(required = true)]
     pub min_score: Option<Score>,
     /// The rules, in the order in which they are reported.
     pub rules: Vec<RuleObject>,

@@ -1,6 +1,7 @@
 //! One rule of a policy: how it is checked, what it tells people, and what a page needs to check it by itself.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::class::Class;
 use crate::strength::{Score, score};
@@ -116,7 +117,7 @@ impl Rule {
 
 /// A rule in a [`PolicyObject`](crate::PolicyObject): its code, its hint, and the one parameter by which a page can
 /// check it while somebody types. A rule without a parameter is checked by the server alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RuleObject {
     /// The code under which the rule is reported.
     pub code: ViolationCode,

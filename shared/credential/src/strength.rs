@@ -4,18 +4,20 @@
 //! took, which we ignore. Scores are advice and no part of the history, so nothing that is replayed depends on it. It
 //! copies the password while it works and wipes none of its copies.
 
+use domain::text::wiped;
 use serde::Serialize;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::Personal;
-use crate::fold::wiped;
 
 /// How much of a password zxcvbn sees, in code points: its cost grows faster than the length.
 pub const SCORED_CODE_POINTS: usize = 64;
 
 /// zxcvbn's score, from 0 (guessed at once) to 4 (out of reach). Serialised as the number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(maximum = 4)]
 pub struct Score(u8);
 
 impl Score {

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The code of a broken rule, as it stands in the HTTP contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ViolationCode {
     /// Fewer code points than asked for.
@@ -52,7 +53,7 @@ impl fmt::Display for ViolationCode {
 }
 
 /// A broken rule: its code for programs, and what to do about it for people. Holds nothing of the password or its user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Violation {
     /// The broken rule.
     pub code: ViolationCode,

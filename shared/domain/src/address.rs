@@ -16,6 +16,12 @@ pub struct DomainName(String);
 pub struct DomainNameError;
 
 impl DomainName {
+    /// The most characters that a domain has, in A-labels.
+    pub const MAX_CHARACTERS: usize = 253;
+    /// What is read without being brought to another form but lower case, as a regular expression (ECMA-262).
+    pub const PATTERN: &str =
+        r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$";
+
     /// Reads a domain as a person types it; upper case and U-labels are brought to lower-case A-labels (UTS #46).
     pub fn parse(text: &str) -> Result<Self, DomainNameError> {
         let ascii = Uts46::new()
@@ -66,6 +72,16 @@ pub enum AddressError {
 }
 
 impl Address {
+    /// The one spelling under which attempts at what somebody gives as an address are counted, whatever it is.
+    pub fn spelling_of(text: &str) -> String {
+        Self::parse(text).map_or_else(|_| text.to_lowercase(), |address| address.text)
+    }
+
+    /// The most characters that an address has.
+    pub const MAX_CHARACTERS: usize = 64 + 1 + DomainName::MAX_CHARACTERS;
+    /// What is read without being brought to another form but lower case, as a regular expression (ECMA-262).
+    pub const PATTERN: &str = r"^[A-Za-z0-9._+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$";
+
     /// Reads an address as a person types it; letters are brought to lower case.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let (local, domain) = text.rsplit_once('@').ok_or(AddressError::NoAt)?;

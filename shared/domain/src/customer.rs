@@ -12,6 +12,9 @@ pub struct Customer(String);
 pub struct CustomerError;
 
 impl Customer {
+    /// What an id is, as a regular expression (ECMA-262).
+    pub const PATTERN: &str = "^[A-Za-z0-9._-]{1,64}$";
+
     /// Reads a customer id; case matters.
     pub fn parse(text: &str) -> Result<Self, CustomerError> {
         let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');

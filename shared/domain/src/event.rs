@@ -15,6 +15,19 @@ pub enum Event {
 }
 
 impl Event {
+    /// The name of every event there is.
+    pub const NAMES: [&'static str; 9] = [
+        "ServiceProvisioned",
+        "PlanChanged",
+        "UserAdded",
+        "UserEdited",
+        "PasswordChanged",
+        "UserSuspended",
+        "UserReactivated",
+        "UserRemoved",
+        "UserErased",
+    ];
+
     /// The event's name, as the log and the API spell it.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -114,5 +127,28 @@ impl NameChange {
             last_name: self.last_name.clone().unwrap_or(person.last_name),
             ..person
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{added, ann, mib, password_set, plan, provisioned, user};
+
+    #[test]
+    fn every_event_has_a_name_of_its_own_and_all_of_them_are_known() {
+        let of_users = [
+            added(1, ann(), 10),
+            UserEvent::UserEdited { names: None, quota: Some(mib(1)) },
+            password_set(2),
+            UserEvent::UserSuspended,
+            UserEvent::UserReactivated,
+            UserEvent::UserRemoved,
+            UserEvent::UserErased,
+        ];
+        let of_services = [provisioned(1, 1), Event::Service(ServiceEvent::PlanChanged { plan: plan(1, 1) })];
+        let events = of_services.into_iter().chain(of_users.into_iter().map(|event| Event::User(user(1), event)));
+        let names: Vec<_> = events.map(|event| event.name()).collect();
+        assert_eq!(names, Event::NAMES);
     }
 }

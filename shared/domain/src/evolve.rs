@@ -50,10 +50,15 @@ pub fn evolve(state: EmailService, event: &Event, moment: Moment) -> Result<Emai
     state.service = after.service;
     match (id, after.user) {
         (Some(id), Some(user)) => {
-            if let Some(address) = known_address(&user)
-                && state.by_address.insert(address, id).is_some_and(|other| other != id)
-            {
-                return impossible(moment, "an address that another user has");
+            match (known_address(&user), freed) {
+                (Some(address), _) => {
+                    if state.by_address.insert(address, id).is_some_and(|other| other != id) {
+                        return impossible(moment, "an address that another user has");
+                    }
+                }
+                // Its key was destroyed between two looks at the history: whose erasure follows has no address any more.
+                (None, Some(address)) => drop(state.by_address.remove(&address)),
+                (None, None) => {}
             }
             state.users.insert(id, user);
         }
@@ -238,6 +243,19 @@ mod tests {
         let user = User::evolve(user, &edited, at(2)).unwrap().unwrap();
         assert_eq!(user.person.value, Erasable::Erased);
         assert_eq!(user.revision, Position::new(2));
+    }
+
+    /// A history is read in several looks, and the key may be destroyed between two of them.
+    #[test]
+    fn a_user_whose_key_was_destroyed_half_way_leaves_its_address_free() {
+        let state = spec::state([spec::provisioned(5, 100), Event::User(spec::user(1), spec::added(1, ann(), 1))]);
+        let gone =
+            UserEvent::UserEdited { names: Some(Sealed { key: spec::key(1), value: Erasable::Erased }), quota: None };
+        let rest = [gone, UserEvent::UserRemoved, UserEvent::UserErased].map(|event| Event::User(spec::user(1), event));
+        let state = replay(state, rest.iter().zip((3..).map(at))).unwrap();
+        let heir = Event::User(spec::user(2), spec::added(2, ann(), 1));
+        let state = evolve(state, &heir, at(6)).unwrap();
+        assert_eq!(state.provisioned().unwrap().by_address(&ann().address), Some(spec::user(2)));
     }
 
     #[test]

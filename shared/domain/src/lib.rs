@@ -2,10 +2,11 @@
 //!
 //! Three pure functions carry it: [`Command::decide`], [`evolve`] and [`replay`]. The command service, the projector
 //! and the auditor fold with the same two parts, [`Service::evolve`] and [`User::evolve`]; nobody else computes state
-//! from an event.
+//! from an event. Whoever destroys keys folds their ids alone, with [`UserKeys::evolve`].
 //!
 //! This crate knows no clock, no randomness, no async, no JSON, no SQL, no hashing and no broker. Ids, positions and
-//! instants come in as values; a password reaches it only as a finished hash.
+//! instants come in as values; a password is part of no state and no event, only its finished hash is. How texts of people
+//! are compared stands in [`text`].
 
 mod address;
 mod commands;
@@ -18,8 +19,10 @@ mod name;
 mod quota;
 mod rejection;
 mod state;
+mod user_keys;
 
 pub mod event;
+pub mod text;
 
 #[cfg(test)]
 mod spec;
@@ -39,3 +42,4 @@ pub use name::{Name, NameError, Person};
 pub use quota::{MAX_BYTES, MIB, Plan, PlanError, Quota, QuotaError, Usage};
 pub use rejection::Rejection;
 pub use state::{Credential, EmailService, Provisioned, Service, User, UserState};
+pub use user_keys::UserKeys;

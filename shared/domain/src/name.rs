@@ -28,6 +28,9 @@ pub enum NameError {
 impl Name {
     /// The most code points that a name has.
     pub const MAX_CODE_POINTS: usize = 100;
+    /// What a name has to hold and must not, as a regular expression (ECMA-262): a character that is no blank; no control
+    /// character, no line or paragraph separator.
+    pub const PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*[^\u0000- \u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$";
 
     /// Reads a name: blanks at its ends are dropped, the rest is brought to NFC.
     pub fn parse(text: &str) -> Result<Self, NameError> {

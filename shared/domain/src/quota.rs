@@ -1,5 +1,7 @@
 //! Quotas, plans and what is used of them.
 
+use std::ops::RangeInclusive;
+
 /// Bytes in a mebibyte.
 pub const MIB: u64 = 1_048_576;
 
@@ -60,16 +62,18 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// The most mailboxes of a plan.
-    pub const MAX_MAILBOXES: u32 = 1_000_000;
+    /// How many mailboxes a plan may have.
+    pub const MAILBOXES: RangeInclusive<u64> = 1..=1_000_000;
+    /// How many bytes a pool may have: room for the smallest quota, and no more than JSON carries.
+    pub const POOL_BYTES: RangeInclusive<u64> = MIB..=MAX_BYTES;
 
     /// A plan of so many mailboxes and bytes.
     pub fn new(mailboxes: u64, pool_bytes: u64) -> Result<Self, PlanError> {
         let mailboxes = u32::try_from(mailboxes)
             .ok()
-            .filter(|n| (1..=Self::MAX_MAILBOXES).contains(n))
+            .filter(|n| Self::MAILBOXES.contains(&u64::from(*n)))
             .ok_or(PlanError::Mailboxes)?;
-        if !(MIB..=MAX_BYTES).contains(&pool_bytes) {
+        if !Self::POOL_BYTES.contains(&pool_bytes) {
             return Err(PlanError::Pool);
         }
         Ok(Self { mailboxes, pool_bytes })

@@ -51,7 +51,7 @@ pub enum Rejection {
         state: UserState,
     },
     /// Somebody saved in between.
-    #[error("the user has changed since revision {given}; the present revision is {current}")]
+    #[error("it has changed since revision {given}; the present revision is {current}")]
     StaleRevision {
         /// The revision that the command was made for.
         given: Position,

@@ -1,11 +1,13 @@
 //! Laws that hold for every sequence of commands.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::DateTime;
 use domain::{
     AddUser, Address, ChangeOwnPassword, ChangePassword, ChangePlan, Command, CredentialHash, Customer, DomainName,
     EditUser, EmailService, EraseUser, Event, KeyId, Moment, Name, NewCredential, Person, Plan, PolicyVersion,
     Position, Proof, ProvisionService, Quota, ReactivateUser, Rejection, RemoveUser, SuspendUser, Usage, User, UserId,
-    evolve, replay,
+    UserKeys, evolve, replay,
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -121,8 +123,9 @@ impl Draw {
             .decide(state),
             Self::Own(id, proved, same) => ChangeOwnPassword {
                 user: user(id),
-                proof: Proof::Proved { credential: Position::new(proved), same },
+                proof: Proof { credential: Position::new(proved), same },
                 credential: credential(3000 + step, now(state, user(id))),
+                expected: None,
             }
             .decide(state),
             Self::Suspend(id) => SuspendUser { user: user(id), expected: None }.decide(state),
@@ -182,6 +185,29 @@ proptest! {
         let prefix = fold(EmailService::Unprovisioned, &history[..cut]).expect("a prefix is possible");
         prop_assert_eq!(fold(prefix, &history[cut..]), Ok(state.clone()));
         prop_assert_eq!(fold(EmailService::Unprovisioned, &history), Ok(state));
+    }
+
+    #[test]
+    fn the_keys_that_stand_are_those_of_the_state_and_every_other_was_doomed(draws in draws()) {
+        let (state, history) = run(&draws);
+        let (mut keys, mut doomed, mut all) = (HashMap::new(), HashSet::new(), HashSet::new());
+        for (event, moment) in &history {
+            let Event::User(id, user_event) = event else { continue };
+            let before = keys.remove(id);
+            let after = UserKeys::evolve(before, user_event, *moment).expect("what decide emits, this folds");
+            let now: Vec<_> = UserKeys::doomed(before, after).collect();
+            prop_assert!(UserKeys::may_be_doomed_by(std::slice::from_ref(event)) || now.is_empty());
+            doomed.extend(now);
+            all.extend(after.iter().flat_map(|keys| [Some(keys.profile), keys.credential]).flatten());
+            keys.extend(after.map(|after| (*id, after)));
+        }
+        let users = state.provisioned().map(|found| found.users.clone()).unwrap_or_default();
+        let stand: HashMap<_, _> = users.iter().map(|(id, user)| (*id, UserKeys::of(user))).collect();
+        let standing: HashSet<_> =
+            stand.values().flat_map(|keys| [Some(keys.profile), keys.credential]).flatten().collect();
+        prop_assert_eq!(keys, stand);
+        prop_assert!(doomed.is_disjoint(&standing));
+        prop_assert_eq!(&all - &doomed, standing);
     }
 
     #[test]

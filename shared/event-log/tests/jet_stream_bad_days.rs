@@ -10,10 +10,11 @@ use domain::Position;
 use futures::future::join_all;
 use futures::{StreamExt, TryStreamExt};
 use jets::proxy::Proxy;
-use jets::{Administrator, NOTICED, Writers, config, followed, log_over, made, next, position, race, within};
+use jets::{Administrator, LOG, NOTICED, Writers, config, followed, log_over, made, next, position, race, within};
 use nkeys::{KeyPair, KeyPairType};
 use postkey_event_log::contract::{all, append, entry, service};
 use postkey_event_log::{Corrupt, JetStreamError, JetStreamStore, LogStore, ReadError, Scope};
+use serde_json::json;
 use servers::{Nats, NatsCluster, NatsOptions};
 use tokio::task::block_in_place;
 use tokio::time::{Instant, timeout};
@@ -76,6 +77,27 @@ async fn the_next_leader_goes_on_where_the_last_one_was_killed_or_stands_still()
     grows(&store, 300).await;
     writers.end_and_check(&store).await;
     assert!(follower.await.expect("no panic") == all(&(store as _), Scope::All, Position::START).await[..500]);
+}
+
+/// As they do for moments after a start, or while a machine is busy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_made_once_the_servers_that_shall_hold_it_have_found_each_other() {
+    let mut cluster = block_in_place(NatsCluster::start);
+    let urls = cluster.account();
+    let config = config(urls.rsplit_once(',').expect("three").0);
+    // Those that come up first have not seen the third yet.
+    block_in_place(|| {
+        cluster.nodes().iter_mut().for_each(Nats::stop);
+        cluster.nodes()[..2].iter_mut().for_each(Nats::start_again);
+    });
+    let administrator = Administrator::connect(&config.servers.join(",")).await;
+    let settings = json!({"name": "POSTKEY", "num_replicas": 3});
+    let refused = within(30, async || administrator.refused_to_make(&settings).await).await;
+    assert_eq!(refused, 10005, "no suitable peers");
+    let making = tokio::spawn(async move { JetStreamStore::create(&config, LOG, 3).await });
+    block_in_place(|| cluster.nodes()[2].start_again());
+    let store = making.await.expect("no panic").expect("a log");
+    append(&(Arc::new(store) as _), &entry(1, "a"), Position::START).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,13 @@
 //! Reading fields one by one into types that cannot be wrong, and naming every wrong one at once.
 
 use std::fmt::{self, Display};
+use std::ops::RangeInclusive;
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::Violation;
+use crate::describe::{Described, Field, whole, words};
 use crate::json::{Members, Value};
 
 /// What can be read from the fields of a body or a query.
@@ -53,17 +55,38 @@ pub(crate) enum Source {
 /// A field that is absent, wrong or repeated reads as `None`; all but an absent optional one are recorded. `null` is
 /// refused: "absent" means "leave as it is" in a PATCH, and a client that sends `null` may mean something else.
 /// The error that a parser returns becomes the hint, so it must not repeat the value.
+///
+/// The same reader says what the fields are ([`describe`](crate::describe::describe)), for the OpenAPI document: then
+/// there are none, each that is asked for is noted, and all are absent.
 pub struct Fields {
     source: Source,
     /// `plan.` inside of `plan`.
     prefix: String,
     members: Members,
     violations: Vec<Violation>,
+    /// What was asked for, where that is all that is wanted.
+    asked: Option<Vec<Field>>,
 }
 
 impl Fields {
     pub(crate) fn new(source: Source, members: Members) -> Self {
-        Self { source, prefix: String::new(), members, violations: Vec::new() }
+        Self { source, prefix: String::new(), members, violations: Vec::new(), asked: None }
+    }
+
+    /// What `read` asks for, in its order.
+    pub(crate) fn asked_by<T>(read: impl FnOnce(&mut Self) -> Option<T>) -> Vec<Field> {
+        let mut fields = Self::new(Source::Json, Vec::new());
+        fields.asked = Some(Vec::new());
+        // There is nothing to be made of no fields.
+        let _ = read(&mut fields);
+        fields.asked.unwrap_or_default()
+    }
+
+    /// Notes a field, where that is all that is wanted.
+    fn only_notes(&mut self, name: &str, required: bool, schema: impl FnOnce() -> serde_json::Value) -> bool {
+        let Some(asked) = &mut self.asked else { return false };
+        asked.push(Field { name: name.to_owned(), required, schema: schema() });
+        true
     }
 
     /// Reads a whole `T`, or names everything that is wrong.
@@ -79,69 +102,136 @@ impl Fields {
     }
 
     /// A text that must be there.
-    pub fn required<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn required<T: Described, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if self.only_notes(name, true, T::schema) {
+            return None;
+        }
         let text = self.require(name, Self::take_text)?;
         self.judge(name, parse(&text))
     }
 
     /// A text that may be absent.
-    pub fn optional<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn optional<T: Described, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if self.only_notes(name, false, T::schema) {
+            return None;
+        }
         let text = self.take_text(name)?;
         self.judge(name, parse(&text))
     }
 
     /// A secret that must be there. It is moved out, not copied, and wiped by its owner.
     pub fn secret(&mut self, name: &str) -> Option<SecretString> {
-        self.require(name, Self::optional_secret)
+        if self.only_notes(name, true, SecretString::schema) {
+            return None;
+        }
+        self.require(name, Self::taken_secret)
     }
 
     /// A secret that may be absent.
     pub fn optional_secret(&mut self, name: &str) -> Option<SecretString> {
+        if self.only_notes(name, false, SecretString::schema) {
+            return None;
+        }
+        self.taken_secret(name)
+    }
+
+    fn taken_secret(&mut self, name: &str) -> Option<SecretString> {
         let mut text = self.take_text(name)?;
         Some(SecretString::from(std::mem::take(&mut *text)))
     }
 
     /// A whole number that must be there, as it is.
     pub fn u64(&mut self, name: &str) -> Option<u64> {
-        self.require(name, Self::optional_u64)
+        self.within(name, 0..=u64::MAX, "")
     }
 
     /// A whole number that may be absent, as it is.
     pub fn optional_u64(&mut self, name: &str) -> Option<u64> {
+        if self.only_notes(name, false, || whole(0..=u64::MAX)) {
+            return None;
+        }
+        self.taken_number(name)
+    }
+
+    fn taken_number(&mut self, name: &str) -> Option<u64> {
         const HINT: &str = "a whole number from 0 to 18446744073709551615, in digits only";
         let read = match (self.source, self.take(name)?) {
             (Source::Json, Value::Whole(number)) => Ok(number),
             (Source::Json, Value::OtherNumber) => Err(("malformed", HINT)),
             (Source::Json, Value::Text(_)) => Err(("wrong_type", "a number, without quotes")),
-            (Source::Pairs, Value::Text(text)) => whole(&text).ok_or(("malformed", HINT)),
+            (Source::Pairs, Value::Text(text)) => digits(&text).ok_or(("malformed", HINT)),
             _ => Err(("wrong_type", HINT)),
         };
         read.map_err(|(code, hint)| self.refuse(name, code, hint)).ok()
     }
 
     /// A whole number that must be there, parsed further.
-    pub fn number<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(u64) -> Result<T, E>) -> Option<T> {
-        let number = self.u64(name)?;
+    pub fn number<T: Described, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(u64) -> Result<T, E>,
+    ) -> Option<T> {
+        if self.only_notes(name, true, T::schema) {
+            return None;
+        }
+        let number = self.require(name, Self::taken_number)?;
         self.judge(name, parse(number))
     }
 
     /// A whole number that may be absent, parsed further.
-    pub fn optional_number<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(u64) -> Result<T, E>) -> Option<T> {
-        let number = self.optional_u64(name)?;
+    pub fn optional_number<T: Described, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(u64) -> Result<T, E>,
+    ) -> Option<T> {
+        if self.only_notes(name, false, T::schema) {
+            return None;
+        }
+        let number = self.taken_number(name)?;
         self.judge(name, parse(number))
+    }
+
+    /// A whole number within bounds that must be there; what else is said of it is `wrong`.
+    pub fn within<E: Display>(&mut self, name: &str, bounds: RangeInclusive<u64>, wrong: E) -> Option<u64> {
+        if self.only_notes(name, true, || whole(bounds.clone())) {
+            return None;
+        }
+        let number = self.require(name, Self::taken_number)?;
+        self.judge(name, if bounds.contains(&number) { Ok(number) } else { Err(wrong) })
+    }
+
+    /// A whole number within bounds that may be absent.
+    pub fn optional_within<E: Display>(&mut self, name: &str, bounds: RangeInclusive<u64>, wrong: E) -> Option<u64> {
+        if self.only_notes(name, false, || whole(bounds.clone())) {
+            return None;
+        }
+        let number = self.taken_number(name)?;
+        self.judge(name, if bounds.contains(&number) { Ok(number) } else { Err(wrong) })
     }
 
     /// An object that must be there; its fields are named `name.field`. `T::from_fields` reads it, or a closure.
     pub fn object<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        self.require(name, |fields, name| fields.optional_object(name, read))
+        if self.asked.is_some() {
+            let schema = words(Self::asked_by(read));
+            self.only_notes(name, true, || schema);
+            return None;
+        }
+        self.require(name, |fields, name| fields.taken_object(name, read))
     }
 
-    /// An object that may be absent.
-    pub fn optional_object<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+    fn taken_object<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         match self.take(name)? {
             Value::Object(members) => {
-                let prefix = format!("{}{name}.", self.prefix);
-                let mut inner = Self { source: self.source, prefix, members, violations: Vec::new() };
+                let mut inner = Self::new(self.source, members);
+                inner.prefix = format!("{}{name}.", self.prefix);
                 let value = read(&mut inner);
                 self.violations.extend(inner.finish());
                 value
@@ -218,7 +308,7 @@ impl fmt::Debug for Fields {
 }
 
 /// Digits only, so that `+1`, ` 1` and the empty text are refused, which `parse` alone would not all do.
-fn whole(text: &str) -> Option<u64> {
+fn digits(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     if digits { text.parse().ok() } else { None }
 }
@@ -323,7 +413,7 @@ mod tests {
         }
         assert_eq!(fields(r#"{"n":18446744073709551615}"#).u64("n"), Some(u64::MAX));
         for (text, number) in [("7", Some(7)), ("", None), ("+7", None), (" 7", None), ("7.0", None), ("٧", None)] {
-            assert_eq!(whole(text), number, "{text:?}");
+            assert_eq!(digits(text), number, "{text:?}");
         }
     }
 

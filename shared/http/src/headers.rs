@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::{Problem, Violation, percent};
+use crate::{Entropy, Problem, Violation, percent, uuid_v4};
 
 /// The longest that a client may ask a command to wait for its effect.
 pub const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -50,13 +50,25 @@ header_text! {
 }
 
 impl IdempotencyKey {
+    /// What a key is, as a regular expression (ECMA-262).
+    pub const PATTERN: &str = "^[!-~]{1,255}$";
+
     /// Reads a key.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         visible_ascii(text, 255).map(Self).ok_or("1 to 255 visible ASCII characters")
     }
+
+    /// The one that the request brings, if it brings exactly one that can be read; else a fresh one.
+    pub(crate) fn of(headers: &HeaderMap, entropy: &dyn Entropy) -> Self {
+        let mut reader = Reader { headers, violations: Vec::new() };
+        reader.read("Idempotency-Key", Self::parse).unwrap_or_else(|| Self(uuid_v4(entropy).to_string()))
+    }
 }
 
 impl Actor {
+    /// What an actor's id is, as a regular expression (ECMA-262).
+    pub const PATTERN: &str = "^[!-~]{1,128}$";
+
     /// Reads an actor's id.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         visible_ascii(text, 128).map(Self).ok_or("an opaque id of 1 to 128 visible ASCII characters")
@@ -64,10 +76,18 @@ impl Actor {
 }
 
 impl Reason {
+    /// The most code points that a reason has.
+    pub const MAX_CODE_POINTS: usize = 500;
+    /// What a reason must not hold, as a regular expression (ECMA-262).
+    pub const PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+    /// What a reason is in a header, as a regular expression (ECMA-262): one group a code point.
+    pub const ENCODED_PATTERN: &str =
+        "^([ -$&-~]|%([2-6][0-9A-Fa-f]|7[0-9A-Ea-e]|[C-Fc-f][0-9A-Fa-f](%[89ABab][0-9A-Fa-f]){1,3})){1,500}$";
+
     /// Checks a reason that was sent as plain text, as in a body.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let length = text.chars().count();
-        if !(1..=500).contains(&length) || text.chars().any(char::is_control) {
+        if !(1..=Self::MAX_CODE_POINTS).contains(&length) || text.chars().any(char::is_control) {
             return Err("1 to 500 characters of text, no control characters");
         }
         Ok(Self(text.to_owned()))
@@ -80,13 +100,23 @@ impl Reason {
     }
 }
 
+/// The state that a caller insists on (RFC 9110 §13.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// `*`: that it is there, at whatever revision. A change checks that anyway; what is yet to be made can't be.
+    Any,
+    /// `"4711"`: that it is at this revision.
+    Revision(u64),
+}
+
 /// What a command's headers say. As an extractor it answers 422 with every wrong header.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CommandHeaders {
-    /// `Idempotency-Key`; where absent, the command draws one.
+    /// `Idempotency-Key`, as the caller gave it. By which key the command may be repeated is what [`IdempotencyKey`] says as an
+    /// extractor.
     pub idempotency_key: Option<IdempotencyKey>,
-    /// `If-Match: "revision"`. `*` asks for nothing that a command does not check anyway, and is `None`.
-    pub if_match: Option<u64>,
+    /// `If-Match: "revision"` or `*`.
+    pub if_match: Option<IfMatch>,
     /// `Prefer: wait=SECONDS`, cut to [`MAX_WAIT`]. A preference that can't be read is ignored, as RFC 7240 §2 wants.
     pub wait: Option<Duration>,
     /// `Postkey-Actor`.
@@ -103,7 +133,7 @@ impl CommandHeaders {
         let mut reader = Reader { headers, violations: Vec::new() };
         let parsed = Self {
             idempotency_key: reader.read("Idempotency-Key", IdempotencyKey::parse),
-            if_match: reader.read("If-Match", revision).flatten(),
+            if_match: reader.read("If-Match", if_match),
             wait: preferred_wait(headers),
             actor: reader.read("Postkey-Actor", Actor::parse),
             origin: reader.read("Postkey-Origin", |text| text.parse().map_err(|_| "an IP address")),
@@ -159,15 +189,15 @@ fn visible_ascii(text: &str, longest: usize) -> Option<String> {
 }
 
 /// A revision as an entity tag: strong, single, the digits of a number as we write them.
-fn revision(text: &str) -> Result<Option<u64>, &'static str> {
+fn if_match(text: &str) -> Result<IfMatch, &'static str> {
     if text == "*" {
-        return Ok(None);
+        return Ok(IfMatch::Any);
     }
     let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let number: Option<u64> = digits.and_then(|digits| digits.parse().ok());
     // Compared with what we would write, so that `"+7"` and `"007"` are refused: tags are compared by their letters.
     match number {
-        Some(number) if digits == Some(number.to_string().as_str()) => Ok(Some(number)),
+        Some(number) if digits == Some(number.to_string().as_str()) => Ok(IfMatch::Revision(number)),
         _ => Err("one revision in double quotes, such as \"4711\", as a user's ETag gives it"),
     }
 }
@@ -224,7 +254,7 @@ mod tests {
         ]))
         .unwrap();
         assert_eq!(parsed.idempotency_key.as_ref().map(IdempotencyKey::as_str), Some("save-4711"));
-        assert_eq!((parsed.if_match, parsed.wait), (Some(4711), Some(Duration::from_secs(5))));
+        assert_eq!((parsed.if_match, parsed.wait), (Some(IfMatch::Revision(4711)), Some(Duration::from_secs(5))));
         assert_eq!(parsed.actor.as_ref().map(Actor::as_str), Some("staff/17"));
         assert_eq!(parsed.origin, Some("2001:db8::1".parse().unwrap()));
         assert_eq!(parsed.reason.as_ref().map(Reason::as_str), Some("Anruf von Frau Müller"));
@@ -258,11 +288,11 @@ mod tests {
 
     #[test]
     fn a_revision_is_one_strong_tag_of_digits() {
-        assert_eq!(revision("*"), Ok(None));
-        assert_eq!(revision("\"0\""), Ok(Some(0)));
+        assert_eq!(if_match("*"), Ok(IfMatch::Any));
+        assert_eq!(if_match("\"0\""), Ok(IfMatch::Revision(0)));
         let refused = ["4711", "\"4711", "W/\"1\"", "\"1\", \"2\"", "\"+1\"", "\"007\"", "\"\"", "\"x\"", ""];
         for refused in refused {
-            assert!(revision(refused).is_err(), "{refused}");
+            assert!(if_match(refused).is_err(), "{refused}");
         }
     }
 

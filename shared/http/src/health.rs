@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{Operation, Routes};
 
 /// How one check stands. Reasons are shown to anybody who asks, so they hold nothing secret or personal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +108,11 @@ impl Health {
         checks.iter().map(|check| (check.name, check.status())).collect()
     }
 
+    /// 0 for green, 1 for yellow, 2 for red, of each check.
+    pub(crate) fn severities(&self) -> Vec<(&'static str, u8)> {
+        self.statuses().into_iter().map(|(name, status)| (name, status.severity().min(2))).collect()
+    }
+
     fn report(&self, well: impl Fn(&Status) -> bool) -> Response {
         let (worst, statuses) = (self.worst(), self.statuses());
         let checks = statuses
@@ -185,27 +192,67 @@ impl fmt::Debug for HealthCheck {
     }
 }
 
-#[derive(Serialize)]
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
 struct Report<'a> {
+    /// The worst that any check says: `green`, `yellow` or `red`.
     status: &'static str,
+    /// Every check.
+    #[schema(inline)]
     checks: Vec<CheckReport<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CheckReport<'a> {
+    /// What is checked.
     name: &'static str,
+    /// `green`, `yellow` or `red`.
     status: &'static str,
+    /// What is the matter, and what to do; null where all is well.
+    #[schema(required = true)]
     reason: Option<&'a str>,
+}
+
+impl Report<'_> {
+    fn well() -> Self {
+        Self { status: "green", checks: vec![CheckReport { name: "keys", status: "green", reason: None }] }
+    }
+
+    fn ill() -> Self {
+        let reason = Some("the last change could not be appended: the log can't be reached, see `log`");
+        Self { status: "red", checks: vec![CheckReport { name: "writes", status: "red", reason }] }
+    }
 }
 
 /// `GET /healthz`: 200 unless a person has to look. `GET /readyz`: 200 unless a check keeps the service from its work: one
 /// customer's trouble takes it from nobody else. Both say all checks, as
 /// `{"status","checks":[{"name","status","reason"}]}`, to anybody.
-pub fn health_routes<S: Clone + Send + Sync + 'static>(health: Health) -> Router<S> {
+pub(crate) fn health_routes<S: Clone + Send + Sync + 'static>(health: Health) -> Routes<S> {
     let ready = health.clone();
-    Router::new()
-        .route("/healthz", get(async move || health.report(Status::lets_sleep)))
-        .route("/readyz", get(async move || ready.report(Status::lets_serve)))
+    let operation = |id, summary, well, ill| {
+        Operation::new(id, "health", summary).answers(StatusCode::OK, well, &Report::well()).answers(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ill,
+            &Report::ill(),
+        )
+    };
+    Routes::new()
+        .get(
+            "/healthz",
+            async move || health.report(Status::lets_sleep),
+            operation(
+                "healthz",
+                "Has a person to look?",
+                "Nobody has to look.",
+                "A person has to look: the checks say why.",
+            ),
+        )
+        .get(
+            "/readyz",
+            async move || ready.report(Status::lets_serve),
+            operation("readyz", "Can it do its work?", "It can.", "It can't: the checks say why."),
+        )
 }
 
 #[cfg(test)]
@@ -220,7 +267,7 @@ mod tests {
     async fn statuses(health: &Health) -> (u16, u16) {
         let probe = |path: &'static str| {
             let request = Request::get(path).body(Body::empty()).unwrap();
-            ask(health_routes(health.clone()), request)
+            ask(health_routes(health.clone()).router(), request)
         };
         (probe("/healthz").await.status().as_u16(), probe("/readyz").await.status().as_u16())
     }
@@ -258,7 +305,7 @@ mod tests {
         let health = Health::new();
         health.check("log").green();
         health.check("clients").red("not JSON");
-        let answer = ask(health_routes(health), Request::get("/readyz").body(Body::empty()).unwrap()).await;
+        let answer = ask(health_routes(health).router(), Request::get("/readyz").body(Body::empty()).unwrap()).await;
         let expected = json!({"status": "red", "checks": [
             {"name": "log", "status": "green", "reason": null},
             {"name": "clients", "status": "red", "reason": "not JSON"},

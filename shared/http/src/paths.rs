@@ -24,7 +24,8 @@ impl<S: Send + Sync, const N: usize> FromRequestParts<S> for PathIds<N> {
     }
 }
 
-fn hyphenated(text: &str) -> Option<Uuid> {
+/// An id in its hyphenated form, and in no other.
+pub fn hyphenated(text: &str) -> Option<Uuid> {
     // Of the forms that the parser takes, only this one is 36 characters long.
     if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
 }

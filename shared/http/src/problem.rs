@@ -6,6 +6,7 @@ use std::fmt;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::RequestId;
 
@@ -77,13 +78,14 @@ impl fmt::Display for Code {
 }
 
 /// One thing that is wrong with the input: where, what, and what would be right. Never holds the value itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Violation {
     /// The field, dotted where it lies in an object (`plan.mailboxes`), or the header's or parameter's name; `body`
     /// where no field can be named.
     pub field: String,
     /// What is wrong, for a program: `missing`, `unknown`, `repeated`, `wrong_type`, `malformed`, `invalid`, or a
     /// password rule such as `too_short`.
+    #[schema(value_type = String)]
     pub code: Cow<'static, str>,
     /// What would be right, for a person.
     pub hint: String,
@@ -164,6 +166,17 @@ impl Problem {
         Self::new(Code::WeakPassword).with_violations(violations)
     }
 
+    /// 429: no password may be tried now, and after how many seconds one may. `pending`: nobody is known to have been wrong,
+    /// only others are being judged at this moment.
+    pub fn throttled(seconds: u64, pending: bool) -> Self {
+        let why = if pending {
+            "too many others are being judged at this moment"
+        } else {
+            "too many attempts with a wrong password"
+        };
+        Self::new(Code::Throttled).with_detail(format!("{why}: try again in {seconds} s")).with_retry_after(seconds)
+    }
+
     /// 500. What broke belongs into the log, not into the answer.
     pub const fn internal() -> Self {
         Self::new(Code::Internal)
@@ -191,16 +204,26 @@ impl Problem {
     }
 }
 
-#[derive(Serialize)]
-struct ProblemBody<'a> {
+/// An answer that says no (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProblemBody<'a> {
+    /// A URN of the code.
     r#type: String,
+    /// What the code says, for a person: the same for every occurrence.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What went wrong this time and what to do, for a person.
     detail: &'a str,
+    /// What went wrong, for a program.
     code: &'static str,
+    /// By which the request is found in logs.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = true, value_type = String)]
     request_id: Option<&'a str>,
+    /// Every wrong field, where input was refused.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
     violations: &'a [Violation],
 }
 
@@ -312,7 +335,15 @@ mod tests {
             let expected = matches!(code.status().as_u16(), 429 | 503).then(|| "1".to_owned());
             assert_eq!(retry, expected, "{code}");
         }
-        let response = Problem::new(Code::Throttled).with_retry_after(32).into_response();
-        assert_eq!(response.headers()[header::RETRY_AFTER], "32");
+        let pending = Problem::throttled(1, true);
+        assert_eq!((pending.code, pending.retry_after), (Code::Throttled, Some(1)));
+        assert_eq!(pending.detail, "too many others are being judged at this moment: try again in 1 s");
+        let throttled = Problem::throttled(32, false);
+        assert_eq!(throttled.detail, "too many attempts with a wrong password: try again in 32 s");
+        let response = throttled.into_response();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()[header::RETRY_AFTER]),
+            (429, &"32".parse().unwrap())
+        );
     }
 }

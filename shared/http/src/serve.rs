@@ -1,20 +1,24 @@
 //! Serving HTTP/1.1 so that no client can hold the service: not by sending slowly, nor by not reading, nor by staying.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use crate::write_deadline::WriteDeadline;
-use crate::{Entropy, layers};
+use crate::{Entropy, Metrics, layers, observed};
 
 /// How long a request's head may take, and how long a connection may idle between two requests.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
@@ -29,24 +33,43 @@ const MAX_CONNECTIONS: usize = 4_096;
 /// How long to wait where no connection can be accepted: out of file descriptors, most likely.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// In a request's extensions: the address that its connection came from. Behind a proxy that is the proxy's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
 /// Serves `router` behind [`layers`] until `stop`: then it accepts nothing more, lets requests in flight end for up to
 /// ten seconds, and drops the rest. Handlers that answer for longer (streams, long polls) should watch the same token.
 pub async fn serve(
     router: Router,
     entropy: Arc<dyn Entropy>,
+    metrics: Option<Metrics>,
     listener: TcpListener,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let router = layers(router, entropy);
+    serve_layered(layers(router, entropy, metrics), listener, stop).await
+}
+
+/// The same for pages: what no handler answers is the router's own to answer, behind [`observed`].
+pub async fn serve_pages(
+    router: Router,
+    entropy: Arc<dyn Entropy>,
+    metrics: Option<Metrics>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    serve_layered(observed(router, entropy, metrics), listener, stop).await
+}
+
+async fn serve_layered(router: Router, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
     let mut connections = JoinSet::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    while let Some(stream) = next_connection(&listener, &stop, &mut connections).await {
+    while let Some((stream, peer)) = next_connection(&listener, &stop, &mut connections).await {
         // Taken before the task begins, so that a flood waits outside. It is never closed.
         let Some(Ok(place)) = stop.run_until_cancelled(Arc::clone(&places).acquire_owned()).await else { break };
         let (router, stop) = (router.clone(), stop.clone());
         connections.spawn(async move {
             let _place = place;
-            converse(stream, router, stop).await;
+            converse(stream, Peer(peer), router, stop).await;
         });
     }
     drop(listener);
@@ -64,14 +87,14 @@ async fn next_connection(
     listener: &TcpListener,
     stop: &CancellationToken,
     connections: &mut JoinSet<()>,
-) -> Option<TcpStream> {
+) -> Option<(TcpStream, IpAddr)> {
     loop {
         tokio::select! {
             () = stop.cancelled() => return None,
             // Ended ones are collected as they end. A task that panicked has been told of by the panic hook.
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => return Some(stream),
+                Ok((stream, peer)) => return Some((stream, peer.ip().to_canonical())),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
                     tracing::error!(%error, "can't accept a connection");
@@ -89,14 +112,18 @@ fn is_the_clients(error: &io::Error) -> bool {
 }
 
 /// Answers one connection's requests until it ends or is told to.
-async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn converse(stream: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
     // Answers are small; waiting to fill a packet would only delay them. A failure costs that delay.
     let _ = stream.set_nodelay(true);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(WriteDeadline::new(stream, READS_WITHIN)), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(WriteDeadline::new(stream, READS_WITHIN)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -149,7 +176,7 @@ mod tests {
         let mut idle = connect(&listener).await;
         let mut busy = connect(&listener).await;
         let router = Router::new().route("/slow", slow);
-        let serving = tokio::spawn(serve(router, Arc::new(Counting::default()), listener, stop.clone()));
+        let serving = tokio::spawn(serve(router, Arc::new(Counting::default()), None, listener, stop.clone()));
 
         busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         begun.notified().await;
@@ -168,7 +195,7 @@ mod tests {
         let (listener, stop) = (local().await, CancellationToken::new());
         let mut client = connect(&listener).await;
         let router = Router::new().route("/x", post(|Body(NoFields): Body<NoFields>| async {}));
-        let serving = tokio::spawn(serve(router, Arc::new(Counting::default()), listener, stop.clone()));
+        let serving = tokio::spawn(serve(router, Arc::new(Counting::default()), None, listener, stop.clone()));
 
         client.write_all(b"GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
         let answer = all(&mut client).await;
@@ -186,7 +213,7 @@ mod tests {
         let (listener, stop) = (local().await, CancellationToken::new());
         let mut client = connect(&listener).await;
         let router = Router::new().route("/x", post(|Body(NoFields): Body<NoFields>| async {}));
-        let serving = tokio::spawn(serve(router, Arc::new(Counting::default()), listener, stop.clone()));
+        let serving = tokio::spawn(serve(router, Arc::new(Counting::default()), None, listener, stop.clone()));
 
         client.write_all(b"POST /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n").await.unwrap();
         client.write_all(b"content-type: application/json\r\ncontent-length: 900000\r\n\r\n").await.unwrap();

@@ -72,7 +72,7 @@ impl Answer {
 
 /// Asks a router in process, behind the same layers as in a service.
 pub async fn ask(router: Router, request: Request<Body>) -> Answer {
-    let response = layers(router, Arc::new(Counting::default())).oneshot(request).await.unwrap();
+    let response = layers(router, Arc::new(Counting::default()), None).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes().to_vec();
     Answer { head: Response::from_parts(parts, ()), body }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tracing::Instrument;
 
-use crate::{Code, Entropy, MAX_BODY_BYTES, Problem, RequestId, request_id};
+use crate::idempotency::Draws;
+use crate::{Code, Entropy, MAX_BODY_BYTES, Metrics, Problem, RequestId, request_id};
 
 /// Wraps a finished router as a service serves it. [`serve`](crate::serve) does this itself; a test that calls a router
 /// in process does it here.
@@ -23,13 +24,20 @@ use crate::{Code, Entropy, MAX_BODY_BYTES, Problem, RequestId, request_id};
 /// - An unknown route, another method and a panic come out as problems; every problem names the request.
 /// - One log line a request: method, route (the template, never the path), status, code, milliseconds, client and
 ///   request id. No query, header or body, so nothing secret or personal. Probes and polls of the position are logged at debug.
+/// - Each request is counted and measured in `metrics`, by route, status and code, without what it was [`KeptBack`] for.
 /// - Answers are not to be stored by caches unless a handler says otherwise.
-pub fn layers(router: Router, entropy: Arc<dyn Entropy>) -> Router {
-    router
+pub fn layers(router: Router, entropy: Arc<dyn Entropy>, metrics: Option<Metrics>) -> Router {
+    let router = router
         .fallback(|| async { Problem::not_found().with_detail("there is no such route") })
-        .method_not_allowed_fallback(|| async { Code::MethodNotAllowed.into_response() })
+        .method_not_allowed_fallback(|| async { Code::MethodNotAllowed.into_response() });
+    observed(router, entropy, metrics)
+}
+
+/// [`layers`] without the answers to what no handler answers.
+pub fn observed(router: Router, entropy: Arc<dyn Entropy>, metrics: Option<Metrics>) -> Router {
+    router
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(entropy, observe))
+        .layer(middleware::from_fn_with_state(Observer { entropy, metrics }, observe))
 }
 
 impl IntoResponse for Code {
@@ -37,6 +45,11 @@ impl IntoResponse for Code {
         Problem::new(self).into_response()
     }
 }
+
+/// In a response's extensions: for how long its handler kept it back because it was asked to, as in a long poll. That is no
+/// latency, and not measured as such.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptBack(pub Duration);
 
 /// Where the caller's name is left for the log line, once it is known.
 #[derive(Clone, Debug, Default)]
@@ -49,21 +62,31 @@ impl ClientSlot {
     }
 }
 
-async fn observe(State(entropy): State<Arc<dyn Entropy>>, mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(request.headers(), &*entropy);
+/// What observes requests.
+#[derive(Clone)]
+struct Observer {
+    entropy: Arc<dyn Entropy>,
+    metrics: Option<Metrics>,
+}
+
+async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers(), &*observer.entropy);
     let client = ClientSlot::default();
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(client.clone());
+    request.extensions_mut().insert(Draws(observer.entropy));
     let line = Line {
         method: request.method().clone(),
         route: request.extensions().get().cloned(),
         id: id.clone(),
         client,
+        metrics: observer.metrics,
         begun: Instant::now(),
+        kept_back: Duration::ZERO,
         outcome: None,
     };
 
-    let span = tracing::info_span!("request", request_id = id.as_str());
+    let span = tracing::error_span!("request", request_id = id.as_str());
     let answered = AssertUnwindSafe(next.run(request).instrument(span)).catch_unwind().await;
     let response = answered.unwrap_or_else(|panic| broken(&panic, &id));
     let response = stamped(response, &id);
@@ -99,13 +122,16 @@ struct Line {
     route: Option<MatchedPath>,
     id: RequestId,
     client: ClientSlot,
+    metrics: Option<Metrics>,
     begun: Instant,
+    kept_back: Duration,
     outcome: Option<(StatusCode, &'static str)>,
 }
 
 impl Line {
     fn write(mut self, response: &Response) {
         let code = response.extensions().get::<Problem>().map_or("", |problem| problem.code.as_str());
+        self.kept_back = response.extensions().get::<KeptBack>().map_or(Duration::ZERO, |kept| kept.0);
         self.outcome = Some((response.status(), code));
     }
 }
@@ -115,7 +141,16 @@ impl Drop for Line {
         let method = self.method.as_str();
         let route = self.route.as_ref().map_or("-", MatchedPath::as_str);
         let client = self.client.0.get().map_or("-", String::as_str);
-        let ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = self.begun.elapsed();
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match (&self.metrics, self.outcome) {
+            (Some(metrics), Some(answer)) => {
+                let took = took.saturating_sub(self.kept_back);
+                metrics.answered(&self.method, self.route.as_ref(), answer, took);
+            }
+            (Some(metrics), None) => metrics.abandoned(&self.method, self.route.as_ref()),
+            (None, _) => {}
+        }
         let request_id = self.id.as_str();
         // Probes, and our own poll, which is refused while the projection starts and cut off where it stops.
         let quiet = matches!(route, "/healthz" | "/readyz" | "/metrics" | "/v1/position");

@@ -21,11 +21,10 @@ use crate::{KeyStore, StoredKey, Unavailable, WrappedKey};
 const KEY_STORE: Application = Application {
     what: "a key store",
     id: 0x706b_6b79,
-    version: 1,
-    schema: "
+    migrations: &["
         CREATE TABLE key (id BLOB PRIMARY KEY CHECK (length(id) = 16), wrapped BLOB) WITHOUT ROWID;
         CREATE TABLE destruction (one INTEGER PRIMARY KEY CHECK (one = 1), cursor INTEGER NOT NULL);
-        INSERT INTO destruction (one, cursor) VALUES (1, 0);",
+        INSERT INTO destruction (one, cursor) VALUES (1, 0);"],
 };
 /// How many writes may share one transaction.
 const BATCH: usize = 256;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::KeyId;
+use domain::{KeyId, Position};
 use rand_core::CryptoRng;
 
 use crate::{KeyStore, Keyring, PartKey, StoredKey, Unavailable};
@@ -90,6 +90,23 @@ impl Vault {
     /// Where it can't be reached.
     pub async fn check(&self) -> Result<(), Unavailable> {
         self.store.cursor().await.map(|_| ())
+    }
+
+    /// How far destruction has come: all that entries up to here doom is destroyed.
+    ///
+    /// # Errors
+    /// Where the store can't be reached.
+    pub async fn destroyed(&self) -> Result<Position, Unavailable> {
+        self.store.cursor().await
+    }
+
+    /// Destroys keys for good and says how far destruction has come, in one transaction, durably on return. May be done
+    /// again.
+    ///
+    /// # Errors
+    /// Where the store can't be reached; then it may or may not have happened.
+    pub async fn destroy(&self, ids: &[KeyId], up_to: Position) -> Result<(), Unavailable> {
+        self.store.destroy(ids, up_to).await
     }
 
     /// Wraps and stores new keys, all or none, durably on return.

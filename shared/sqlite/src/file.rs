@@ -28,17 +28,15 @@ pub struct Application {
     pub what: &'static str,
     /// The application id: four ASCII characters.
     pub id: i64,
-    /// The version of the schema.
-    pub version: i64,
-    /// The schema, run on an empty file.
-    pub schema: &'static str,
+    /// The statements that make version 1 of an empty file, version 2 of version 1, and so on.
+    pub migrations: &'static [&'static str],
 }
 
 /// Why a file is not used.
 #[derive(Debug, thiserror::Error)]
 pub enum NotOurs {
     /// Another postkey's.
-    #[error("it has schema version {found}, this postkey knows {known}: use the postkey that wrote it")]
+    #[error("it has schema version {found}, this postkey knows {known}: use the postkey that wrote it, or a newer one")]
     OtherVersion {
         /// Its version.
         found: i64,
@@ -54,11 +52,11 @@ pub enum NotOurs {
 }
 
 impl Application {
-    /// Whether nothing is in the file yet. Changes nothing.
+    /// The version of what is in the file, at most ours; 0 where nothing is in it yet. Changes nothing.
     ///
     /// # Errors
-    /// Where what is in it is not ours.
-    pub async fn is_empty(&self, connection: &mut SqliteConnection) -> Result<bool, NotOurs> {
+    /// Where what is in it is not ours, or newer.
+    pub async fn found(&self, connection: &mut SqliteConnection) -> Result<usize, NotOurs> {
         let row = sqlx::query(
             "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), \
              (SELECT count(*) FROM sqlite_schema)",
@@ -66,24 +64,33 @@ impl Application {
         .fetch_one(connection)
         .await?;
         match (row.try_get(0)?, row.try_get(1)?, row.try_get::<i64, _>(2)?) {
-            (0, 0, 0) => Ok(true),
-            (id, version, _) if (id, version) == (self.id, self.version) => Ok(false),
-            (id, found, _) if id == self.id => Err(NotOurs::OtherVersion { found, known: self.version }),
+            (0, 0, 0) => Ok(0),
+            (id, version, _) if id == self.id => match usize::try_from(version) {
+                Ok(found) if (1..=self.migrations.len()).contains(&found) => Ok(found),
+                _ => Err(NotOurs::OtherVersion { found: version, known: self.known() }),
+            },
             _ => Err(NotOurs::OtherProgram(self.what)),
         }
     }
 
-    /// Runs the schema on an empty file and marks it as ours, in one transaction; a file of ours is left as it is.
+    /// Brings the file to our version and marks it as ours, in one transaction; one that is there is left as it is.
     ///
     /// # Errors
-    /// Where what is in it is not ours, or it can't be written.
+    /// Where what is in it is not ours, or newer, or it can't be written.
     pub async fn prepare(&self, connection: &mut SqliteConnection) -> Result<(), NotOurs> {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        if self.is_empty(&mut transaction).await? {
-            sqlx::raw_sql(self.schema).execute(&mut *transaction).await?;
-            let mark = format!("PRAGMA application_id = {}; PRAGMA user_version = {};", self.id, self.version);
+        let found = self.found(&mut transaction).await?;
+        for migration in self.migrations.iter().skip(found) {
+            sqlx::raw_sql(AssertSqlSafe(*migration)).execute(&mut *transaction).await?;
+        }
+        if found < self.migrations.len() {
+            let mark = format!("PRAGMA application_id = {}; PRAGMA user_version = {};", self.id, self.known());
             sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await?;
         }
         Ok(transaction.commit().await?)
+    }
+
+    fn known(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
     }
 }

@@ -139,6 +139,18 @@ impl SealedEntry<'_> {
     /// # Errors
     /// Where a key is not among `keys`, a part does not open, or an event is malformed.
     pub fn open(self, keys: &Keys) -> Result<Opened, Corrupt> {
+        self.read(Some(keys))
+    }
+
+    /// Reads all but the parts, which count as erased: for whoever needs no more than ids, and no key for it.
+    ///
+    /// # Errors
+    /// Where an event is malformed.
+    pub fn leave_sealed(self) -> Result<Opened, Corrupt> {
+        self.read(None)
+    }
+
+    fn read(self, keys: Option<&Keys>) -> Result<Opened, Corrupt> {
         let Self { link, log, at, line } = self;
         let place = Place {
             log,
@@ -166,7 +178,8 @@ impl SealedEntry<'_> {
 struct Opener<'a> {
     position: Position,
     place: Place,
-    keys: &'a Keys,
+    /// None where all parts stay sealed.
+    keys: Option<&'a Keys>,
     index: u32,
 }
 
@@ -207,12 +220,12 @@ impl Opener<'_> {
         let id = KeyId::new(part.key);
         let associated = self.place.associated(self.index, id);
         self.index += 1;
-        let value = match self.keys.get(id) {
-            KeyState::Destroyed => Erasable::Erased,
-            KeyState::NeverSeen => {
+        let value = match self.keys.map(|keys| keys.get(id)) {
+            None | Some(KeyState::Destroyed) => Erasable::Erased,
+            Some(KeyState::NeverSeen) => {
                 return Err(self.corrupt(format!("a part is sealed under key {id}, which is not at hand")));
             }
-            KeyState::Live(key) => {
+            Some(KeyState::Live(key)) => {
                 let text = key.open(&part.sealed.0, &associated).map_err(|error| self.corrupt(error.to_string()))?;
                 Erasable::Known(T::from_text(&text).ok_or_else(|| self.corrupt("a sealed part is malformed"))?)
             }

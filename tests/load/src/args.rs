@@ -21,6 +21,9 @@ pub enum Subcommand {
     /// Carry out one job of load, read as JSON from stdin; the bench starts these itself
     #[command(hide = true)]
     Work,
+    /// Answer JSON with the same JSON until killed; the bench starts it itself
+    #[command(hide = true)]
+    Echo,
 }
 
 /// What to measure, and how.

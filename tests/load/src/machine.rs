@@ -17,6 +17,9 @@ pub struct Machine {
     pub kernel: String,
     /// What file system the stores lie on: on `tmpfs` nothing is durable, and ratios to durable writes say nothing.
     pub file_system: String,
+    /// Whether the kernel schedules each session as one (`kernel.sched_autogroup_enabled`): some then let the worker that
+    /// ends ext4's writes wait for seconds behind threads that hash.
+    pub autogroup: bool,
     /// The product's version.
     pub postkey: String,
     /// The commit, with `+` where files differ from it; empty outside of a repository.
@@ -39,6 +42,7 @@ impl Machine {
             model: model.unwrap_or("unknown").to_owned(),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             file_system: file_system(&fs::read_to_string("/proc/mounts").unwrap_or_default(), scratch),
+            autogroup: fs::read_to_string("/proc/sys/kernel/sched_autogroup_enabled").is_ok_and(|on| on.trim() == "1"),
             postkey: said(&postkey.to_string_lossy(), &["version"]),
             commit: if differs { format!("{commit}+") } else { commit },
             date: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),

@@ -1,7 +1,9 @@
 //! The product under test: its release binary, as processes of their own.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hyper::Method;
@@ -10,7 +12,7 @@ use stage::Running;
 
 use crate::failure::{Failure, Named};
 use crate::seed::CUSTOMER;
-use crate::usage::Watched;
+use crate::usage::{Memory, Watched};
 use crate::work::Connection;
 
 /// Longer than reading any log takes.
@@ -54,12 +56,35 @@ impl Binary {
     /// # Errors
     /// Where it fails, with what it said.
     pub fn run(&self, mut command: Command, what: &str) -> Result<String, Failure> {
-        let output = command.output().named(what)?;
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        } else {
-            Err(Failure::new(what, String::from_utf8_lossy(&output.stderr).trim()))
-        }
+        stdout(command.output().named(what)?, what)
+    }
+
+    /// The same, and what it held in memory from beginning to end, a look every [`LOOK_AGAIN`]: in MB resident.
+    ///
+    /// # Errors
+    /// As [`Binary::run`].
+    pub fn run_watched(&self, mut command: Command, what: &str) -> Result<(String, Vec<f64>), Failure> {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().named(what)?;
+        let process = [Watched::new(what, child.id())];
+        thread::scope(|scope| {
+            let ended = scope.spawn(|| child.wait_with_output());
+            let mut held = Vec::new();
+            while !ended.is_finished() {
+                // Between its end and its being waited for it holds nothing.
+                held.extend(Memory::of(&process).map(|memory| memory.resident).ok());
+                thread::sleep(LOOK_AGAIN);
+            }
+            let output = ended.join().unwrap_or_else(|panic| resume_unwind(panic)).named(what)?;
+            Ok((stdout(output, what)?, held))
+        })
+    }
+}
+
+fn stdout(output: Output, what: &str) -> Result<String, Failure> {
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    } else {
+        Err(Failure::new(what, String::from_utf8_lossy(&output.stderr).trim()))
     }
 }
 
@@ -150,13 +175,18 @@ impl Postkey {
         if stale.exists() {
             std::fs::remove_file(&stale).named("endpoints.json")?;
         }
-        let mut up = binary.call(["up", "--command-listen", "127.0.0.1:0", "--projection-listen", "127.0.0.1:0"]);
-        up.arg("--data").arg(data);
+        let mut up = binary.call(["up"]);
+        up.args(stage::FREE_PORTS).arg("--data").arg(data);
         let mut process = Running::start(up, outputs);
         let endpoints = stage::endpoints(&mut process, data).await;
-        let [command, projection] = endpoints.ok_or_else(|| Failure::new("postkey up", process.stderr()))?;
+        let endpoints = endpoints.ok_or_else(|| Failure::new("postkey up", process.stderr()))?;
         let tokens = Tokens::read(data)?;
-        Ok(Self { processes: vec![("postkey", process)], commands: vec![command], projection, tokens })
+        Ok(Self {
+            processes: vec![("postkey", process)],
+            commands: vec![endpoints.command],
+            projection: endpoints.projection,
+            tokens,
+        })
     }
 
     /// Starts the command service once, so that it makes the log, and stops it once `made` says that it has; `command` is

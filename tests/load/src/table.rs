@@ -32,6 +32,10 @@ fn heading(text: &mut String, report: &Report) {
     if report.quick {
         let _ = writeln!(text, "A smoke run of a few seconds a row: these figures are no evidence.");
     }
+    if machine.autogroup {
+        let what = "kernel.sched_autogroup_enabled = 1: writes may wait long while threads hash, see OPERATIONS.md";
+        let _ = writeln!(text, "{what}");
+    }
     if machine.file_system == "tmpfs" {
         let _ = writeln!(text, "The stores lie in memory: nothing is durable here, set TMPDIR to a disk.");
     }
@@ -167,6 +171,7 @@ mod tests {
             model: "Some CPU".into(),
             kernel: "6.1".into(),
             file_system: "ext4".into(),
+            autogroup: false,
             postkey: "postkey 0.1.0".into(),
             commit: "abc".into(),
             date: "2026-11-24T10:00:00Z".into(),

@@ -1,4 +1,5 @@
-//! CPU time of processes and of the machine, from `/proc` (proc_pid_stat(5), proc_stat(5)).
+//! CPU time of processes and of the machine, and memory, from `/proc` (proc_pid_stat(5), proc_stat(5),
+//! proc_pid_status(5)).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -156,6 +157,41 @@ fn machine(text: &str) -> Option<(u64, u64)> {
     Some((total - fields[3] - fields[4], total))
 }
 
+/// What processes hold in memory, without their descendants: in MB, 1,000,000 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// Resident now.
+    pub resident: f64,
+    /// Resident at the most so far.
+    pub most: f64,
+}
+
+impl Memory {
+    /// Of all of these together.
+    ///
+    /// # Errors
+    /// Where one is gone.
+    pub fn of(processes: &[Watched]) -> Result<Self, Failure> {
+        let mut sum = Self::default();
+        for process in processes {
+            let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).named(&process.name)?;
+            let one = Self::parse(&status).ok_or_else(|| Failure::new(&process.name, "its /proc tells no memory"))?;
+            (sum.resident, sum.most) = (sum.resident + one.resident, sum.most + one.most);
+        }
+        Ok(sum)
+    }
+
+    /// Reads `VmRSS` and `VmHWM`, which are in KiB.
+    fn parse(status: &str) -> Option<Self> {
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+            Some(approximate(kib * 1_024) / 1e6)
+        };
+        Some(Self { resident: field("VmRSS")?, most: field("VmHWM")? })
+    }
+}
+
 /// The process that listens on a port of 127.0.0.1 or of every address: how servers that others started are found.
 ///
 /// # Errors
@@ -196,6 +232,15 @@ mod tests {
         let line = "42 (a) b (c) S 7 42 42 0 -1 4194304 1 2 3 4 50 60 700 800 20 0 3 0 100 0 0";
         assert_eq!(Stat::parse(line), Some(Stat { parent: 7, own: 110, ended: 1500 }));
         assert_eq!(Stat::parse("nonsense"), None);
+    }
+
+    #[test]
+    fn memory_is_what_is_resident() {
+        let status = "Name:\tx\nVmPeak:\t 9000 kB\nVmHWM:\t 4000 kB\nVmRSS:\t 2000 kB\nThreads:\t3\n";
+        assert_eq!(Memory::parse(status), Some(Memory { resident: 2.048, most: 4.096 }));
+        assert_eq!(Memory::parse("Name:\tx\n"), None);
+        let own = Memory::of(&[Watched::new("self", std::process::id())]).unwrap();
+        assert!(own.resident > 1.0 && own.most >= own.resident, "{own:?}");
     }
 
     #[test]

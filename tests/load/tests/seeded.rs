@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use hyper::Method;
 use keys::Keyring;
 use load::postkey::{Binary, Postkey};
 use load::seed::{KeySink, LogSink, PASSWORD, Population, seed};
-use load::work::{Connection, Edits, Insisted, Job, Timing};
+use load::tally::Tally;
+use load::work::{Connection, Edits, Insisted, Job, Logins, Timing};
 
 const POPULATION: Population = Population { services: 3, users: 2 };
 /// Two more than the population takes: edits.
@@ -41,6 +42,46 @@ async fn seeded_users_sign_in_with_the_canned_password_and_no_other() {
     postkey.stop().await;
 }
 
+/// Carries a job out in a process of its own; what it says.
+fn said_by(job: &Job) -> String {
+    let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
+    let mut load = load.arg("work").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    load.stdin.take().unwrap().write_all(serde_json::to_string(job).unwrap().as_bytes()).unwrap();
+    String::from_utf8(load.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[tokio::test]
+async fn logins_that_are_repeated_sign_in_again_and_again_and_the_echo_answers_their_bodies() {
+    let folder = tempfile::tempdir().unwrap();
+    let postkey = seeded(folder.path()).await;
+    postkey.caught_up(ENTRIES).await.unwrap();
+    postkey.ready().await.unwrap();
+    let again = Logins {
+        base: postkey.projection.clone(),
+        path: "/v1/auth/verify".to_owned(),
+        headers: postkey.tokens.webmail(),
+        population: POPULATION,
+        from: 0,
+        users: 2,
+        again: true,
+        in_flight: 2,
+        per_second: Some(100.0),
+        timing: Timing { warm_up: 0.1, seconds: 0.5 },
+    };
+    let mut echo = Command::new(env!("CARGO_BIN_EXE_load")).arg("echo").stdout(Stdio::piped()).spawn().unwrap();
+    let mut base = String::new();
+    BufReader::new(echo.stdout.take().unwrap()).read_line(&mut base).unwrap();
+    let echoed = Logins { base: base.trim().to_owned(), path: "/echo".to_owned(), ..again.clone() };
+    for job in [Job::Logins(again.clone()), Job::Echoes(echoed)] {
+        let said = said_by(&job);
+        let tally: Tally = serde_json::from_str(said.lines().last().unwrap().strip_prefix("end ").unwrap()).unwrap();
+        assert!(tally.operations > 0 && tally.failures.is_empty(), "{said}");
+    }
+    echo.kill().unwrap();
+    echo.wait().unwrap();
+    postkey.stop().await;
+}
+
 #[tokio::test]
 async fn the_load_edits_seeded_users_and_reports_every_position() {
     let folder = tempfile::tempdir().unwrap();
@@ -56,10 +97,7 @@ async fn the_load_edits_seeded_users_and_reports_every_position() {
         visit: false,
         insist: true,
     });
-    let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
-    let mut load = load.arg("work").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    load.stdin.take().unwrap().write_all(serde_json::to_string(&job).unwrap().as_bytes()).unwrap();
-    let said = String::from_utf8(load.wait_with_output().unwrap().stdout).unwrap();
+    let said = said_by(&job);
     let [begin, over, end] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
     assert_eq!((begin, over), ("begin", "over"));
     let insisted: Insisted = serde_json::from_str(end.strip_prefix("end ").unwrap()).unwrap();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::{children, home};
 
 /// A version as its numbers: `2.15.1` is `[2, 15, 1]`, `18.6` is `[18, 6]`.
-pub(crate) type Version = Vec<u32>;
+pub type Version = Vec<u32>;
 
 /// A program's file or a folder of programs that someone named for us in the environment.
 #[expect(clippy::disallowed_methods, reason = "tests are the outermost shell, and have no command line of their own")]
@@ -16,7 +16,7 @@ pub(crate) fn named(variable: &str) -> Option<PathBuf> {
 
 /// The first program in `PATH`, and in the folders behind it, that is of a version or newer, with its version. Links are
 /// followed: a program looks for what belongs to it beside its file.
-pub(crate) fn find(program: &str, least: &[u32], behind: &[&str]) -> Option<(PathBuf, Version)> {
+pub fn find(program: &str, least: &[u32], behind: &[&str]) -> Option<(PathBuf, Version)> {
     let path = named("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(behind.iter().map(PathBuf::from));
     folders.filter_map(|folder| folder.join(program).canonicalize().ok()).find_map(|file| {
@@ -37,7 +37,7 @@ pub(crate) fn version(file: &Path) -> Option<Version> {
 }
 
 /// A version as people write it.
-pub(crate) fn written(version: &[u32]) -> String {
+pub fn written(version: &[u32]) -> String {
     version.iter().map(u32::to_string).collect::<Vec<_>>().join(".")
 }
 

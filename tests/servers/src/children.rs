@@ -58,7 +58,7 @@ pub(crate) fn signal(pid: u32, signal: c_int) {
 }
 
 /// The user that this process acts as.
-pub(crate) fn euid() -> u32 {
+pub fn euid() -> u32 {
     // SAFETY: takes nothing, touches no memory and can't fail.
     #[expect(unsafe_code, reason = "std has no way to ask")]
     unsafe {

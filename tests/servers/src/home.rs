@@ -37,7 +37,10 @@ done
 
 /// The folder that all test processes of this user share: outside of homes, since PostgreSQL runs as another user where
 /// tests run as root.
-pub(crate) fn shared() -> &'static Path {
+///
+/// # Panics
+/// When it can't be made, or is another user's.
+pub fn shared() -> &'static Path {
     static SHARED: OnceLock<PathBuf> = OnceLock::new();
     SHARED.get_or_init(|| {
         let uid = children::euid();
@@ -78,7 +81,10 @@ pub(crate) fn own() -> &'static Path {
 }
 
 /// A new, empty folder in this process's own, which every user may enter.
-pub(crate) fn folder(of: &str) -> PathBuf {
+///
+/// # Panics
+/// When it can't be made.
+pub fn folder(of: &str) -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let folder = own().join(format!("{of}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     DirBuilder::new().mode(0o755).create(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -86,7 +92,10 @@ pub(crate) fn folder(of: &str) -> PathBuf {
 }
 
 /// Waits for its turn with a lock, which ends with the file that it returns, or with this process.
-pub(crate) fn lock(path: &Path) -> File {
+///
+/// # Panics
+/// When the file can't be made or locked.
+pub fn lock(path: &Path) -> File {
     let file = File::create(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     file.lock().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     file

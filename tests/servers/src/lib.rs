@@ -16,7 +16,8 @@
 //! way that ends, and what they wrote goes with them.
 //!
 //! Everything blocks, and what goes wrong panics with the server's log: this is for tests, on Linux. It knows nothing of
-//! postkey.
+//! postkey. `tests/browsers` starts
+//! its browsers by the same parts.
 
 mod binaries;
 mod children;
@@ -37,10 +38,15 @@ mod source;
 mod until;
 mod way;
 
+pub use binaries::{Version, find, written};
+pub use children::euid;
 pub use cluster::NatsCluster;
 pub use container::{container_label, container_name, docker_answers, named, provide_image, remove_named};
+pub use home::{folder, lock, shared};
+pub use install::{package, python_package};
 pub use nats::{Nats, NatsOptions};
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresOptions};
-pub use record::record;
+pub use process::{Process, Recipe};
+pub use record::{record, target};
 pub use source::{NATS_IMAGE, POSTGRES_IMAGE};

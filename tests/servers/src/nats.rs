@@ -34,7 +34,7 @@ pub struct NatsOptions {
 /// A nats-server with JetStream on 127.0.0.1, which ends with this value.
 ///
 /// It has a port for clients, one for its monitor and a store folder of its own, and keeps them over
-/// [`Nats::start_again`]. Unless the options say otherwise it has `sync_interval: always`, the server's limits, and 64
+/// [`Nats::start_again`]. Unless the options say otherwise it has `sync_interval: always`, the server's limits, and 256
 /// accounts that don't see each other, each with JetStream.
 #[derive(Debug)]
 pub struct Nats {
@@ -83,6 +83,7 @@ impl Nats {
                 Server::Process(Process::new(process::Recipe {
                     program: program.clone(),
                     arguments: vec!["--config".to_owned(), config.clone()],
+                    environment: Vec::new(),
                     user: None,
                     log: folder.join("log"),
                     stop: libc::SIGTERM,
@@ -119,7 +120,7 @@ impl Nats {
     /// async-nats 0.51 takes no login from a URL (measured: `AuthorizationViolation`): give it by `with_user_and_password`.
     ///
     /// # Panics
-    /// When all 64 were given, and when the options' configuration replaced them.
+    /// When all 256 were given, and when the options' configuration replaced them.
     pub fn account(&self) -> String {
         assert!(!self.is_configured(), "the accounts are those of the configuration that was given");
         self.url_of(&next_account(&self.given))

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::nats::NatsOptions;
 
 /// How many accounts a server has.
-pub(crate) const ACCOUNTS: usize = 64;
+pub(crate) const ACCOUNTS: usize = 256;
 
 /// Where a node stands among others.
 #[derive(Debug, Clone)]

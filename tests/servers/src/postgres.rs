@@ -212,6 +212,7 @@ fn process(programs: &Path, folder: &Path, settings: &[String]) -> Process {
     Process::new(process::Recipe {
         program: programs.join("postgres"),
         arguments,
+        environment: Vec::new(),
         user,
         log: folder.join("log"),
         stop: libc::SIGINT,

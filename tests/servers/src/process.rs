@@ -12,39 +12,46 @@ use crate::until::until;
 
 /// How to start a server, and how to end it.
 #[derive(Debug)]
-pub(crate) struct Recipe {
+pub struct Recipe {
     /// The program's file.
-    pub(crate) program: PathBuf,
-    pub(crate) arguments: Vec<String>,
+    pub program: PathBuf,
+    /// What stands behind it on its command line.
+    pub arguments: Vec<String>,
+    /// What its environment has besides `LC_ALL` and `PATH`.
+    pub environment: Vec<(&'static str, String)>,
     /// The user and group to run as, where it isn't ours.
-    pub(crate) user: Option<u32>,
+    pub user: Option<u32>,
     /// Where standard output and error are appended.
-    pub(crate) log: PathBuf,
+    pub log: PathBuf,
     /// What asks it to stop in order.
-    pub(crate) stop: c_int,
+    pub stop: c_int,
     /// What ends it at once, without order, so that it leaves nothing in the kernel.
-    pub(crate) end: c_int,
+    pub end: c_int,
 }
 
 /// A server as a child process; it ends with this value, and with this process.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     recipe: Recipe,
     child: Option<Child>,
 }
 
 impl Process {
     /// One that isn't started.
-    pub(crate) fn new(recipe: Recipe) -> Self {
+    pub fn new(recipe: Recipe) -> Self {
         Self { recipe, child: None }
     }
 
     /// Starts it.
-    pub(crate) fn start(&mut self) {
+    ///
+    /// # Panics
+    /// When it runs already, or can't be started.
+    pub fn start(&mut self) {
         assert!(self.child.is_none(), "{} runs already", self.recipe.program.display());
         let mut command = Command::new(&self.recipe.program);
         // The environment says nothing to it: PGPORT and the like are for others.
         command.args(&self.recipe.arguments).env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
+        command.envs(self.recipe.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir("/").stdin(Stdio::null()).stdout(self.log_file()).stderr(self.log_file());
         if let Some(user) = self.recipe.user {
             command.uid(user).gid(user);
@@ -54,12 +61,15 @@ impl Process {
     }
 
     /// Whether it was started and has not ended.
-    pub(crate) fn runs(&mut self) -> bool {
+    pub fn runs(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_none()))
     }
 
     /// SIGKILL, to it and to its children, all of which are gone on return.
-    pub(crate) fn kill(&mut self) {
+    ///
+    /// # Panics
+    /// When children live on.
+    pub fn kill(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         // While it stands still it starts no child, and takes leave of none: their ids stay theirs.
         children::signal(child.id(), libc::SIGSTOP);
@@ -112,7 +122,7 @@ impl Process {
     }
 
     /// The last of what it wrote.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         let text = std::fs::read(&self.recipe.log).unwrap_or_default();
         let tail = &text[text.len().saturating_sub(8_000)..];
         String::from_utf8_lossy(tail).into_owned()

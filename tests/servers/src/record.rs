@@ -6,15 +6,23 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 
-/// The target folder's part that is ours: packages and the record.
+/// The target folder.
 ///
-/// Cargo marks its target folder by a `CACHEDIR.TAG`; a test that was moved elsewhere has its own folder.
+/// Cargo marks it by a `CACHEDIR.TAG`; a test that was moved elsewhere has its own folder.
+///
+/// # Panics
+/// When the test's own path can't be told.
+pub fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    let target = test.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).or(test.parent());
+    target.expect("a folder").to_owned()
+}
+
+/// The target folder's part that is ours: packages and the record.
 pub(crate) fn folder() -> &'static PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let test = std::env::current_exe().expect("the test's own path");
-        let target = test.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).or(test.parent());
-        let folder = target.expect("a folder").join("servers");
+        let folder = target().join("servers");
         std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         folder
     })

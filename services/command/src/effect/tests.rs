@@ -135,7 +135,7 @@ async fn a_projection_that_finds_the_log_corrupt_is_believed() {
 async fn a_projection_of_another_log_stops_changes_only_while_no_other_is_heard() {
     for refuses in [true, false] {
         let world = World::new().await;
-        let strange = StubProjection::start(Arc::clone(&world.log)).await;
+        let strange = StubProjection::start(Arc::clone(&world.log), Arc::clone(&world.clock)).await;
         world.projection.answers_at_once();
         strange.answers_at_once();
         if refuses {
@@ -162,7 +162,7 @@ async fn a_projection_of_another_log_stops_changes_only_while_no_other_is_heard(
 async fn a_projection_that_holds_its_answer_back_is_not_waited_for_once_another_has_applied_the_change() {
     let world = World::new().await;
     // The one that is asked first stands by, and never comes further; the other follows the log.
-    let stands_by = StubProjection::start(Arc::clone(&world.log)).await;
+    let stands_by = StubProjection::start(Arc::clone(&world.log), Arc::clone(&world.clock)).await;
     stands_by.says(1, LOG);
     let (tells, woken) = watch::channel(Position::START);
     let store = Arc::clone(&world.log) as Arc<dyn LogStore>;
@@ -236,7 +236,7 @@ async fn changes_are_stored_while_the_projection_waits_to_be_mended() {
 #[tokio::test]
 async fn a_projection_that_stopped_alone_stops_nobody() {
     let world = World::new().await;
-    let stopped = StubProjection::start(Arc::clone(&world.log)).await;
+    let stopped = StubProjection::start(Arc::clone(&world.log), Arc::clone(&world.clock)).await;
     stopped.says(1, LOG);
     stopped.stopped(Some(StoppedBy::LogCorrupt));
     let store = Arc::clone(&world.log) as Arc<dyn LogStore>;
@@ -250,7 +250,7 @@ async fn a_projection_that_stopped_alone_stops_nobody() {
 #[tokio::test]
 async fn a_corrupt_log_that_one_of_several_sees_while_another_is_not_heard_is_doubted_at_first() {
     let world = World::new().await;
-    let other = StubProjection::start(Arc::clone(&world.log)).await;
+    let other = StubProjection::start(Arc::clone(&world.log), Arc::clone(&world.clock)).await;
     for projection in [&world.projection, &other] {
         projection.says(1, LOG);
     }

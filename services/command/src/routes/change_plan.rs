@@ -3,29 +3,23 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::{ChangePlan, EmailService, NewCredential, Person, Plan, PlanError, Position, Rejection, ServiceId};
-use postkey_http::{Fields, FromFields, Problem, Role};
+use domain::{ChangePlan, EmailService, Person, Plan, PlanError, Position, Rejection, ServiceId};
+use postkey_http::{Code, Fields, FromFields, Operation, Problem, Receipt, Role};
+use serde_json::json;
 
+use super::{command, receipts};
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
 use crate::path::handle;
-use crate::preparation::{Make, Preparation, PrivateKey};
+use crate::preparation::{Make, Preparation, Prepared, PrivateKey};
 use crate::receipt::respond;
 
 pub struct NewPlan(Plan);
 
 /// Reads a plan's two numbers, and names each that is wrong.
 pub fn plan(fields: &mut Fields) -> Option<Plan> {
-    let (mailboxes, pool) = (fields.u64("mailboxes"), fields.u64("pool_bytes"));
-    // Each is judged beside a good other one, so that both are named where both are wrong.
-    let (most, least) = (u64::from(Plan::MAX_MAILBOXES), domain::MIB);
-    let wrong = |mailboxes, pool| Plan::new(mailboxes, pool).err();
-    if let Some(error @ PlanError::Mailboxes) = mailboxes.and_then(|mailboxes| wrong(mailboxes, least)) {
-        fields.refuse("mailboxes", "invalid", error.to_string());
-    }
-    if let Some(error @ PlanError::Pool) = pool.and_then(|pool| wrong(most, pool)) {
-        fields.refuse("pool_bytes", "invalid", error.to_string());
-    }
+    let mailboxes = fields.within("mailboxes", Plan::MAILBOXES, PlanError::Mailboxes);
+    let pool = fields.within("pool_bytes", Plan::POOL_BYTES, PlanError::Pool);
     Plan::new(mailboxes?, pool?).ok()
 }
 
@@ -42,6 +36,7 @@ impl FromFields for NewPlan {
 
 impl Asked for NewPlan {
     const KIND: &'static str = "ChangePlan";
+    const EVENTS: &'static [&'static str] = &["PlanChanged"];
     const ROLES: &'static [Role] = &[Role::Operator];
 
     fn canonical(&self, form: &mut Canonical) {
@@ -61,9 +56,21 @@ impl Make for Making {
         Ok(None)
     }
 
-    fn command(&self, _: Option<NewCredential>) -> Result<ChangePlan, Problem> {
+    fn command(&self, _: Prepared) -> Result<ChangePlan, Problem> {
         Ok(ChangePlan { plan: self.plan, expected: self.expected })
     }
+}
+
+pub fn operation() -> Operation {
+    let larger = json!({"mailboxes": 20, "pool_bytes": 21_474_836_480_u64});
+    let refusals = [Code::PlanFull, Code::PoolExceeded];
+    let operation =
+        command::<NewPlan>("change_plan", "services", "Give a service another plan", &[("larger", larger)], &refusals)
+            .details("A plan below what is in use is refused: `plan_full` or `pool_exceeded`.");
+    let receipt = Receipt::example(NewPlan::EVENTS).of_service();
+    let done =
+        "The plan is in force; or it is the present one, and `events` is empty: then `effective` says whether that is.";
+    receipts(operation, StatusCode::OK, done, receipt)
 }
 
 pub async fn change_plan(State(app): State<App>, ask: Ask<NewPlan, 1>) -> Response {
@@ -73,8 +80,10 @@ pub async fn change_plan(State(app): State<App>, ask: Ask<NewPlan, 1>) -> Respon
         private: PrivateKey::OfService,
         keys: Vec::new(),
         password: None,
+        claim: None,
         fingerprint: ask.fingerprint(),
     };
     let making = Making { plan: ask.body.0, expected: ask.expected() };
-    respond(&ask.key, StatusCode::OK, handle(&app, &ask, preparation, &making).await)
+    let result = handle(&app, &ask, preparation, &making).await;
+    respond::<NewPlan>(&app, StatusCode::OK, result)
 }

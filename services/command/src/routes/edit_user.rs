@@ -4,14 +4,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{EditUser, EmailService, Name, NewCredential, Person, Position, Quota, Rejection, UserId};
-use postkey_http::{Fields, FromFields, Problem, Role};
+use postkey_http::{Code, Fields, FromFields, Operation, Problem, Receipt, Role};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
-use super::optional_new_password;
+use super::{command, optional_new_password, receipts};
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
 use crate::path::handle;
-use crate::preparation::{Make, Preparation};
+use crate::preparation::{Make, Preparation, Prepared};
 use crate::receipt::respond;
 
 /// What is absent is left alone.
@@ -28,13 +29,14 @@ impl FromFields for Edit {
             first_name: fields.optional("first_name", Name::parse),
             last_name: fields.optional("last_name", Name::parse),
             quota: fields.optional_number("quota_bytes", Quota::from_bytes),
-            password: optional_new_password(fields),
+            password: optional_new_password(fields, "password"),
         })
     }
 }
 
 impl Asked for Edit {
     const KIND: &'static str = "EditUser";
+    const EVENTS: &'static [&'static str] = &[EDITED, SET];
     const ROLES: &'static [Role] = &[Role::Panel, Role::Operator];
 
     fn canonical(&self, form: &mut Canonical) {
@@ -43,7 +45,20 @@ impl Asked for Edit {
         form.number("quota_bytes", self.quota.map(Quota::bytes));
         form.text("password", self.password.as_ref().map(SecretString::expose_secret));
     }
+
+    /// A password that is set is always a change; names and quota may have been so before.
+    fn could_have_made(&self, events: &[&'static str], _: Option<&Person>) -> bool {
+        let edits = self.first_name.is_some() || self.last_name.is_some() || self.quota.is_some();
+        events.iter().all(|event| match *event {
+            EDITED => edits,
+            SET => self.password.is_some(),
+            _ => false,
+        }) && events.contains(&SET) == self.password.is_some()
+    }
 }
+
+const EDITED: &str = "UserEdited";
+const SET: &str = "PasswordChanged";
 
 struct Making<'a> {
     asked: &'a Edit,
@@ -73,13 +88,28 @@ impl Make for Making<'_> {
         Ok(Some(self.edit(None).person(before)))
     }
 
-    fn command(&self, credential: Option<NewCredential>) -> Result<EditUser, Problem> {
-        Ok(self.edit(credential))
+    fn command(&self, prepared: Prepared) -> Result<EditUser, Problem> {
+        Ok(self.edit(prepared.credential))
     }
+}
+
+pub fn operation() -> Operation {
+    let examples = [
+        ("name and password", json!({"last_name": "Yilmaz", "password": "Copper-Tulip-77-Boat"})),
+        ("quota", json!({"quota_bytes": 2_147_483_648_u64})),
+    ];
+    let refusals = [Code::PoolExceeded, Code::WeakPassword];
+    let operation =
+        command::<Edit>("edit_user", "users", "\"Save\": change a user's names, quota, password", &examples, &refusals)
+            .details("What is absent is left alone: without `password` the password is neither checked nor touched.");
+    let done = "In force; or nothing changed, and `events` is empty: then position and revision are the present ones, and \
+                `effective` says whether what stands there is in force.";
+    receipts(operation, StatusCode::OK, done, Receipt::example(Edit::EVENTS))
 }
 
 pub async fn edit_user(State(app): State<App>, ask: Ask<Edit, 2>) -> Response {
     let making = Making { asked: &ask.body, user: UserId::new(ask.ids[1]), expected: ask.expected() };
     let preparation = Preparation::about_user(&ask, ask.body.password.clone());
-    respond(&ask.key, StatusCode::OK, handle(&app, &ask, preparation, &making).await)
+    let result = handle(&app, &ask, preparation, &making).await;
+    respond::<Edit>(&app, StatusCode::OK, result)
 }

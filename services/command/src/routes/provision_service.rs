@@ -3,16 +3,16 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::{
-    Customer, DomainName, EmailService, KeyId, NewCredential, Person, Plan, ProvisionService, Rejection, ServiceId,
-};
-use postkey_http::{Fields, FromFields, Problem, Role};
+use domain::{Customer, DomainName, EmailService, KeyId, Person, Plan, ProvisionService, Rejection, ServiceId};
+use postkey_http::{Code, Fields, FromFields, Operation, Problem, Receipt, Role};
+use serde_json::json;
 
 use super::change_plan::{plan, plan_canonical};
+use super::{command, receipts};
 use crate::app::App;
 use crate::context::{Ask, Asked, Canonical};
 use crate::path::handle;
-use crate::preparation::{Make, Preparation, PrivateKey};
+use crate::preparation::{Make, Preparation, Prepared, PrivateKey};
 use crate::receipt::respond;
 
 pub struct Provision {
@@ -32,6 +32,7 @@ impl FromFields for Provision {
 
 impl Asked for Provision {
     const KIND: &'static str = "ProvisionService";
+    const EVENTS: &'static [&'static str] = &["ServiceProvisioned"];
     const ROLES: &'static [Role] = &[Role::Operator];
 
     fn canonical(&self, form: &mut Canonical) {
@@ -53,10 +54,25 @@ impl Make for Making<'_> {
         Ok(None)
     }
 
-    fn command(&self, _: Option<NewCredential>) -> Result<ProvisionService, Problem> {
+    fn command(&self, _: Prepared) -> Result<ProvisionService, Problem> {
         let Provision { domain, customer, plan } = self.asked;
         Ok(ProvisionService { domain: domain.clone(), customer: customer.clone(), plan: *plan, key: self.key })
     }
+}
+
+pub fn operation() -> Operation {
+    let plan = json!({"mailboxes": 10, "pool_bytes": 10_737_418_240_u64});
+    let walk = json!({"domain": "walk.example", "customer": "walkers", "plan": plan});
+    let refusals = [Code::DomainTaken];
+    let operation = command::<Provision>(
+        "provision_service",
+        "services",
+        "Give a domain an email service",
+        &[("walk", walk)],
+        &refusals,
+    );
+    let receipt = Receipt::example(Provision::EVENTS).of_service();
+    receipts(operation, StatusCode::CREATED, "Provisioned: users can be added.", receipt)
 }
 
 pub async fn provision_service(State(app): State<App>, ask: Ask<Provision, 0>) -> Response {
@@ -73,9 +89,10 @@ pub async fn provision_service(State(app): State<App>, ask: Ask<Provision, 0>) -
             private: PrivateKey::Fresh(key),
             keys,
             password: None,
+            claim: None,
             fingerprint: ask.fingerprint(),
         };
         handle(&app, &ask, preparation, &Making { asked: &ask.body, key }).await
     };
-    respond(&ask.key, StatusCode::CREATED, result.await)
+    respond::<Provision>(&app, StatusCode::CREATED, result.await)
 }

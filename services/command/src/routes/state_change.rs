@@ -1,22 +1,28 @@
-//! What suspending, reactivating and removing a user have in common: no password, at most a reason.
+//! What suspending, reactivating, removing and erasing a user have in common: no password, at most a reason.
 
 use std::marker::PhantomData;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::{Command, EmailService, NewCredential, Person, Position, Rejection, UserId};
-use postkey_http::{Fields, FromFields, Problem, Reason, Role};
+use domain::{Command, EmailService, Person, Position, Rejection, UserId};
+use postkey_http::{Code, Fields, FromFields, Operation, Problem, Reason, Receipt, Role};
+use serde_json::json;
 
+use super::{command, receipts};
 use crate::app::App;
-use crate::context::{Ask, Asked, Canonical};
+use crate::context::{Ask, Asked, Canonical, Said, Sent};
 use crate::path::handle;
-use crate::preparation::{Make, Preparation};
+use crate::preparation::{Make, Preparation, Prepared};
 use crate::receipt::respond;
 
 /// A command that needs nothing but the user's id.
 pub trait StateChange: Command {
     /// What the command is called in fingerprints. Never changed.
     const KIND: &'static str;
+    /// The name of what it makes happen, and of nothing else.
+    const EVENTS: &'static [&'static str];
+    /// Who may ask for it.
+    const ROLES: &'static [Role] = &[Role::Panel, Role::Operator];
 
     /// The command about this user, at the revision that the caller insists on.
     fn of(user: UserId, expected: Option<Position>) -> Self;
@@ -36,11 +42,16 @@ impl<C> FromFields for WithReason<C> {
 
 impl<C: StateChange> Asked for WithReason<C> {
     const KIND: &'static str = C::KIND;
-    const ROLES: &'static [Role] = &[Role::Panel, Role::Operator];
-    const MAY_BE_EMPTY: bool = true;
+    const EVENTS: &'static [&'static str] = C::EVENTS;
+    const ROLES: &'static [Role] = C::ROLES;
+    const SENT: Sent = Sent::JsonOrNothing;
 
     fn canonical(&self, form: &mut Canonical) {
         form.text("reason", self.reason.as_ref().map(Reason::as_str));
+    }
+
+    fn said(&self) -> Said {
+        Said { reason: self.reason.clone(), ..Said::default() }
     }
 }
 
@@ -57,15 +68,22 @@ impl<C: StateChange> Make for Making<C> {
         Ok(None)
     }
 
-    fn command(&self, _: Option<NewCredential>) -> Result<C, Problem> {
+    fn command(&self, _: Prepared) -> Result<C, Problem> {
         Ok(C::of(self.user, self.expected))
     }
 }
 
+/// What such a command says of itself; `done`: what holds once it is in force.
+pub fn operation<C: StateChange>(id: &'static str, summary: &'static str, done: &str) -> Operation {
+    let examples = [("why", json!({"reason": "left the company"})), ("no reason", json!({}))];
+    let operation = command::<WithReason<C>>(id, "users", summary, &examples, &[Code::WrongState]);
+    receipts(operation, StatusCode::OK, done, Receipt::example(C::EVENTS))
+}
+
 /// Carries it out.
-pub async fn carry_out<C: StateChange>(app: &App, mut ask: Ask<WithReason<C>, 2>) -> Response {
-    ask.headers.reason = ask.body.reason.clone().or(ask.headers.reason.take());
+pub async fn carry_out<C: StateChange>(app: &App, ask: Ask<WithReason<C>, 2>) -> Response {
     let making = Making::<C> { user: UserId::new(ask.ids[1]), expected: ask.expected(), command: PhantomData };
     let preparation = Preparation::about_user(&ask, None);
-    respond(&ask.key, StatusCode::OK, handle(app, &ask, preparation, &making).await)
+    let result = handle(app, &ask, preparation, &making).await;
+    respond::<WithReason<C>>(app, StatusCode::OK, result)
 }

@@ -4,21 +4,17 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use postkey_http::{Caller, EntropyRng, NoFields, OptionalBody, Problem};
-use secrecy::ExposeSecret;
-use serde::{Serialize, Serializer};
+use axum::http::StatusCode;
+use postkey_http::{Caller, EntropyRng, NoFields, Operation, OptionalBody, Problem, Suggestion};
+use serde_json::json;
 
 use crate::app::App;
 
-#[derive(Serialize)]
-pub struct Suggestion {
-    #[serde(serialize_with = "exposed")]
-    password: secrecy::SecretString,
-}
-
-/// A suggestion is there to be shown; it is kept nowhere.
-fn exposed<S: Serializer>(password: &secrecy::SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(password.expose_secret())
+pub fn operation() -> Operation {
+    Operation::new("suggest_password", "passwords", "Suggest a strong password")
+        .any_role()
+        .optional_body::<NoFields>(&[("nothing to say", json!({}))])
+        .answers(StatusCode::OK, "Another one each time; kept nowhere.", &Suggestion::example())
 }
 
 pub async fn suggest_password(

@@ -13,7 +13,7 @@ pub struct Call<'a> {
     instance: &'a Instance,
     method: Method,
     path: String,
-    body: Option<Value>,
+    body: Option<(&'static str, String)>,
     token: &'static str,
     headers: Vec<(&'static str, String)>,
 }
@@ -24,6 +24,7 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub json: Value,
+    pub text: String,
 }
 
 impl Answer {
@@ -53,6 +54,12 @@ impl Answer {
         self.json["user"].as_str().expect("a receipt about a user").to_owned()
     }
 
+    /// What a problem says, without the request's id.
+    pub fn said(mut self) -> Value {
+        self.json["request_id"].take();
+        self.json
+    }
+
     /// The broken rules of a refused password.
     pub fn rules(&self) -> Vec<&str> {
         self.json["violations"].as_array().into_iter().flatten().filter_map(|one| one["code"].as_str()).collect()
@@ -80,14 +87,15 @@ impl Call<'_> {
             request = request.header(*name, value);
         }
         let request = match &self.body {
-            Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
+            Some((kind, body)) => request.header("content-type", *kind).body(Body::from(body.clone())),
             None => request.body(Body::empty()),
         };
         let answered = async {
             let (head, body) = self.instance.router.clone().oneshot(request.unwrap()).await.unwrap().into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-            Answer { status: head.status, headers: head.headers, json }
+            let text = String::from_utf8_lossy(&body).into_owned();
+            Answer { status: head.status, headers: head.headers, json, text }
         };
         tokio::time::timeout(LIMIT, answered).await.expect("no answer")
     }
@@ -95,6 +103,7 @@ impl Call<'_> {
 
 impl Instance {
     fn call(&self, method: Method, path: String, body: Option<Value>) -> Call<'_> {
+        let body = body.map(|body| ("application/json", body.to_string()));
         Call { instance: self, method, path, body, token: "operator", headers: Vec::new() }
     }
 
@@ -123,6 +132,33 @@ impl Instance {
         self.call(Method::POST, format!("/v1/services/{}/users", service_of(domain)), Some(body))
     }
 
+    /// A user changes its own password in webmail.
+    pub fn change_own(&self, address: &str, current: &str, new: &str) -> Call<'_> {
+        self.change_own_by(json!({"address": address, "current_password": current, "new_password": new}))
+    }
+
+    /// The same with a body of one's own.
+    pub fn change_own_by(&self, body: Value) -> Call<'_> {
+        self.call(Method::POST, "/v1/self/password".to_owned(), Some(body)).by("webmail")
+    }
+
+    /// The same by a form, as Roundcube posts it; the values are in it as they are.
+    pub fn change_own_in_roundcube(&self, form: &str) -> Call<'_> {
+        let call = self.call(Method::POST, "/v1/self/password/roundcube".to_owned(), None).by("webmail");
+        Call { body: Some(("application/x-www-form-urlencoded", form.to_owned())), ..call }
+    }
+
+    /// The service's own document.
+    pub fn document(&self) -> Call<'_> {
+        self.call(Method::GET, "/openapi.json".to_owned(), None)
+    }
+
+    /// What a metric shows, with its labels as they are written; none where it is not shown.
+    pub async fn shows(&self, metric: &str) -> Option<f64> {
+        let scrape = self.call(Method::GET, "/metrics".to_owned(), None).send().await.done(200);
+        scrape.text.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' ')?.parse().ok())
+    }
+
     fn user(domain: &str, user: &str) -> String {
         format!("/v1/services/{}/users/{user}", service_of(domain))
     }
@@ -142,6 +178,22 @@ impl Instance {
 
     pub fn suspend(&self, domain: &str, user: &str) -> Call<'_> {
         self.call(Method::POST, format!("{}/suspend", Self::user(domain, user)), None)
+    }
+
+    pub fn suspend_because(&self, domain: &str, user: &str, reason: &str) -> Call<'_> {
+        self.call(Method::POST, format!("{}/suspend", Self::user(domain, user)), Some(json!({"reason": reason})))
+    }
+
+    pub fn reactivate(&self, domain: &str, user: &str) -> Call<'_> {
+        self.call(Method::POST, format!("{}/reactivate", Self::user(domain, user)), None)
+    }
+
+    pub fn erase(&self, domain: &str, user: &str) -> Call<'_> {
+        self.call(Method::POST, format!("{}/erase", Self::user(domain, user)), None)
+    }
+
+    pub fn erase_because(&self, domain: &str, user: &str, reason: &str) -> Call<'_> {
+        self.call(Method::POST, format!("{}/erase", Self::user(domain, user)), Some(json!({"reason": reason})))
     }
 
     pub fn remove(&self, domain: &str, user: &str) -> Call<'_> {

@@ -5,6 +5,7 @@ mod api;
 mod projection;
 mod stores;
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -12,25 +13,28 @@ use std::time::Duration;
 use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use credential::{Depths, Hasher, HasherConfig, Parameters, Policy};
-use domain::{Customer, DomainName, Position, ServiceId};
+use domain::{Customer, DomainName, Event, Moment, Position, ServiceId, UserKeys};
 use event_log::{Appended, EventLog, LogStore, MemoryStore, Scope};
 use futures::TryStreamExt;
 use getrandom::SysRng;
 use keys::{KeyStore, Keyring, Keys, Vault};
 use postkey_http::{
-    ClientEntry, Clients, ClientsFile, Clock, CustomerScope, Entropy, Health, PositionClient, Role, TokenDigest,
+    ClientEntry, Clients, ClientsFile, Clock, CustomerScope, Entropy, Health, Metrics, PositionClient, Role,
+    TokenDigest,
 };
 use rand_core::{Rng, UnwrapErr};
 use secrecy::SecretString;
+use throttle::Limits;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 use wire::{Body, By, Change, CommandId, Entry, EntryId, LogId, Opened, Stored, Subject, open_all, seal};
 
+pub use api::{Answer, Call};
 pub use projection::StubProjection;
 pub use stores::{Hooked, MemoryKeys};
 
-use crate::app::{Parts, start};
+use crate::app::{MOST_USERS, Parts, start};
 
 pub const LOG: LogId = LogId::new(Uuid::from_u128(0x1067));
 pub const OTHER_LOG: LogId = LogId::new(Uuid::from_u128(0x1068));
@@ -60,18 +64,20 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// One thread for all tests, with the cheapest hash there is.
-fn hasher() -> Arc<Hasher> {
-    static HASHER: OnceLock<Arc<Hasher>> = OnceLock::new();
-    let start = || {
-        let bounds = Depths { commands: 1_000, logins: 1_000, checks: 1_000 };
-        let parameters = Parameters::new(8, 1, 1).unwrap();
-        Arc::new(Hasher::start(HasherConfig { threads: NonZeroUsize::MIN, bounds, parameters }).unwrap())
-    };
-    Arc::clone(HASHER.get_or_init(start))
+/// A thread of its own, with the cheapest hash there is.
+pub fn own_hasher() -> Arc<Hasher> {
+    let bounds = Depths { commands: 1_000, logins: 1_000, checks: 1_000 };
+    let parameters = Parameters::new(8, 1, 1).unwrap();
+    Arc::new(Hasher::start(HasherConfig { threads: NonZeroUsize::MIN, bounds, parameters }).unwrap())
 }
 
-/// `operator`, and a panel of each customer named after it: names are tokens too.
+/// One thread for all tests.
+fn hasher() -> Arc<Hasher> {
+    static HASHER: OnceLock<Arc<Hasher>> = OnceLock::new();
+    Arc::clone(HASHER.get_or_init(own_hasher))
+}
+
+/// `operator`, two webmail servers, and a panel of each customer named after it: names are tokens too.
 fn clients() -> Clients {
     let mut file = ClientsFile::default();
     let mut add = |name: &str, role, scope| {
@@ -79,6 +85,10 @@ fn clients() -> Clients {
         file.add(ClientEntry::new(name, role, scope, digest).unwrap()).unwrap();
     };
     add("operator", Role::Operator, CustomerScope::None);
+    add("service", Role::Service, CustomerScope::None);
+    for webmail in ["webmail", "roundcube"] {
+        add(webmail, Role::Webmail, CustomerScope::None);
+    }
     for customer in ["acme", "beta"] {
         add(customer, Role::Panel, CustomerScope::One(Customer::parse(customer).unwrap()));
     }
@@ -107,6 +117,12 @@ pub struct World {
     pub projection: StubProjection,
     /// How long an append may take, for instances that start from now on.
     pub append_within: Duration,
+    /// How many users such instances keep in memory.
+    pub most_users: usize,
+    /// What judges passwords there.
+    pub policy: Policy,
+    /// Who hashes them there.
+    pub hasher: Arc<Hasher>,
     keyring: Arc<Keyring>,
 }
 
@@ -126,9 +142,11 @@ impl World {
         };
         let first = seal(&first, LOG, &Keys::default(), keyring.macs().present(), &mut UnwrapErr(SysRng)).unwrap();
         assert_eq!(log.try_append(&first, Position::START).await, Appended::At(Position::new(1)));
-        let projection = StubProjection::start(Arc::clone(&log)).await;
         let clock = Arc::new(SetClock(Mutex::new(now)));
-        Self { log, keys: Arc::default(), clock, projection, append_within: LIMIT, keyring }
+        let projection = StubProjection::start(Arc::clone(&log), Arc::clone(&clock)).await;
+        let (most_users, policy, hasher) = (MOST_USERS, Policy::standard(), hasher());
+        let keys = Arc::default();
+        Self { log, keys, clock, projection, append_within: LIMIT, most_users, policy, hasher, keyring }
     }
 
     pub fn vault(&self) -> Vault {
@@ -163,16 +181,19 @@ impl World {
             log: Arc::new(log),
             closed: false,
             vault: self.vault(),
-            policy: Policy::standard(),
-            hasher: hasher(),
+            policy: self.policy.clone(),
+            most_users: self.most_users,
+            limits: Limits::default(),
+            hasher: Arc::clone(&self.hasher),
             clients: Arc::new(clients()),
             projection: PositionClient::new(projections, &SecretString::from("service")).unwrap(),
             woken,
             health: health.clone(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             entropy: Arc::new(SystemEntropy),
+            metrics: Some(Metrics::new(&health)),
         };
-        let router = postkey_http::layers(start(parts, &stop), Arc::new(SystemEntropy));
+        let router = postkey_http::layers(start(parts, &stop), Arc::new(SystemEntropy), None);
         Instance { router, health, store, _stop: Arc::new(stop.drop_guard()) }
     }
 
@@ -180,6 +201,22 @@ impl World {
     pub async fn entries(&self) -> Vec<Opened> {
         let stored: Vec<Stored> = self.log.read(Scope::All, Position::START).try_collect().await.unwrap();
         open_all(&stored, LOG, &self.vault()).await.unwrap()
+    }
+
+    /// Destroys what the log dooms, as the projection service does.
+    pub async fn destroy_doomed(&self) {
+        let (mut keys, mut doomed) = (HashMap::new(), Vec::new());
+        for opened in self.entries().await {
+            let moment = Moment { position: opened.link.position, at: opened.change.at };
+            for event in opened.change.events() {
+                let Event::User(id, event) = event else { continue };
+                let before = keys.remove(id);
+                let after = UserKeys::evolve(before, event, moment).unwrap();
+                doomed.extend(UserKeys::doomed(before, after));
+                keys.extend(after.map(|after| (*id, after)));
+            }
+        }
+        self.keys.destroy(&doomed, Position::new(self.head().await)).await.unwrap();
     }
 
     /// The entries of one service.

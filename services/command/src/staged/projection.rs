@@ -6,18 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::{Query, State};
+use axum::http::header::DATE;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
+use chrono::TimeDelta;
 use domain::Position;
 use event_log::{LogStore, MemoryStore, Scope};
 use futures::StreamExt;
-use postkey_http::{Code, PositionAnswer, Problem, StoppedBy};
+use postkey_http::{Clock, Code, PositionAnswer, Problem, StoppedBy};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wire::LogId;
 
-use super::{LOG, SystemEntropy};
+use super::{LOG, SetClock, SystemEntropy};
 
 #[derive(Clone)]
 struct Stub {
@@ -31,6 +34,9 @@ struct Stub {
     refuses: watch::Sender<Option<Code>>,
     /// Why it says that it has stopped.
     stopped: watch::Sender<Option<StoppedBy>>,
+    /// Its machine's clock, and how far that goes ahead.
+    clock: Arc<SetClock>,
+    ahead: watch::Sender<TimeDelta>,
 }
 
 /// Follows the log, unless told otherwise.
@@ -41,7 +47,7 @@ pub struct StubProjection {
 }
 
 impl StubProjection {
-    pub async fn start(log: Arc<MemoryStore>) -> Self {
+    pub async fn start(log: Arc<MemoryStore>, clock: Arc<SetClock>) -> Self {
         let stub = Stub {
             log,
             says: watch::Sender::default(),
@@ -49,12 +55,14 @@ impl StubProjection {
             at_once: Arc::default(),
             refuses: watch::Sender::default(),
             stopped: watch::Sender::default(),
+            clock,
+            ahead: watch::Sender::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let router = Router::new().route("/v1/position", get(position)).with_state(stub.clone());
-        tokio::spawn(postkey_http::serve(router, Arc::new(SystemEntropy), listener, stop.clone()));
+        tokio::spawn(postkey_http::serve(router, Arc::new(SystemEntropy), None, listener, stop.clone()));
         Self { stub, url, _stop: stop.drop_guard() }
     }
 
@@ -82,6 +90,11 @@ impl StubProjection {
         self.stub.stopped.send_replace(by);
     }
 
+    /// From now on its clock goes so far ahead of the others', or behind.
+    pub fn ahead(&self, by: TimeDelta) {
+        self.stub.ahead.send_replace(by);
+    }
+
     /// How often it was asked.
     pub fn asked(&self) -> u64 {
         *self.stub.asked.borrow()
@@ -97,7 +110,7 @@ impl StubProjection {
 async fn position(
     State(stub): State<Stub>,
     Query(query): Query<HashMap<String, u64>>,
-) -> Result<Json<PositionAnswer>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     stub.asked.send_modify(|asked| *asked += 1);
     let refused = *stub.refuses.borrow();
     if let Some(code) = refused {
@@ -126,7 +139,9 @@ async fn position(
     let said = *stub.says.borrow();
     let (position, log) = stub.now(said).await;
     let stopped = *stub.stopped.borrow();
-    Ok(Json(PositionAnswer { position, head: position, lag_seconds: 0.0, log: log.uuid(), stopped }))
+    let at = (stub.clock.now() + *stub.ahead.borrow()).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let answer = PositionAnswer { position, head: position, lag_seconds: 0.0, log: log.uuid(), stopped };
+    Ok(([(DATE, at)], Json(answer)))
 }
 
 impl Stub {

@@ -19,7 +19,9 @@ use super::LIMIT;
 /// Keys in memory, which can be switched off.
 #[derive(Default)]
 pub struct MemoryKeys {
-    keys: Mutex<HashMap<KeyId, WrappedKey>>,
+    /// None where a key was destroyed.
+    keys: Mutex<HashMap<KeyId, Option<WrappedKey>>>,
+    cursor: Mutex<Position>,
     down: AtomicBool,
     lost: AtomicBool,
 }
@@ -38,6 +40,10 @@ impl MemoryKeys {
         self.keys.lock().unwrap().len()
     }
 
+    pub fn ids(&self) -> Vec<KeyId> {
+        self.keys.lock().unwrap().keys().copied().collect()
+    }
+
     fn up(&self) -> Result<(), Unavailable> {
         if self.down.load(Ordering::SeqCst) { Err(Unavailable("switched off".to_owned())) } else { Ok(()) }
     }
@@ -49,7 +55,7 @@ impl KeyStore for MemoryKeys {
         self.up()?;
         let mut stored = self.keys.lock().unwrap();
         for (id, key) in keys {
-            stored.entry(*id).or_insert_with(|| key.clone());
+            stored.entry(*id).or_insert_with(|| Some(key.clone()));
         }
         Ok(())
     }
@@ -59,16 +65,24 @@ impl KeyStore for MemoryKeys {
         let stored = self.keys.lock().unwrap();
         let lost = self.lost.load(Ordering::SeqCst);
         let there = |id: &KeyId| stored.get(id).filter(|_| !lost);
-        let one = |id: &KeyId| (*id, there(id).cloned().map_or(StoredKey::NeverSeen, StoredKey::Here));
+        let one = |id: &KeyId| match there(id) {
+            Some(Some(key)) => (*id, StoredKey::Here(key.clone())),
+            Some(None) => (*id, StoredKey::Destroyed),
+            None => (*id, StoredKey::NeverSeen),
+        };
         Ok(ids.iter().map(one).collect())
     }
 
-    async fn destroy(&self, _: &[KeyId], _: Position) -> Result<(), Unavailable> {
-        Err(Unavailable("nothing is destroyed here".to_owned()))
+    async fn destroy(&self, ids: &[KeyId], to: Position) -> Result<(), Unavailable> {
+        self.up()?;
+        self.keys.lock().unwrap().extend(ids.iter().map(|id| (*id, None)));
+        let mut cursor = self.cursor.lock().unwrap();
+        *cursor = to.max(*cursor);
+        Ok(())
     }
 
     async fn cursor(&self) -> Result<Position, Unavailable> {
-        self.up().map(|()| Position::START)
+        self.up().map(|()| *self.cursor.lock().unwrap())
     }
 }
 
@@ -82,6 +96,7 @@ pub struct Hooked {
     interlude: Mutex<Option<Interlude>>,
     appends: watch::Sender<u64>,
     read_after: Mutex<Vec<Position>>,
+    holds_reads: watch::Sender<bool>,
 }
 
 impl Hooked {
@@ -93,7 +108,13 @@ impl Hooked {
             interlude: Mutex::default(),
             appends: watch::Sender::default(),
             read_after: Mutex::default(),
+            holds_reads: watch::Sender::default(),
         }
+    }
+
+    /// Whether reads wait before they bring anything.
+    pub fn hold_reads(&self, on: bool) {
+        self.holds_reads.send_replace(on);
     }
 
     /// Whether the log can be asked at all.
@@ -120,6 +141,11 @@ impl Hooked {
     pub async fn tried(&self, appends: u64) {
         let mut tried = self.appends.subscribe();
         tokio::time::timeout(LIMIT, tried.wait_for(|tried| *tried >= appends)).await.unwrap().unwrap();
+    }
+
+    /// How often the log was read since [`Self::read_after`] was last asked.
+    pub fn reads(&self) -> usize {
+        self.read_after.lock().unwrap().len()
     }
 
     /// From where the log was read since this was last asked.
@@ -156,7 +182,12 @@ impl LogStore for Hooked {
         match self.up() {
             // A read takes a moment, in which others go on.
             Ok(()) => {
-                stream::once(tokio::task::yield_now()).flat_map(move |()| self.inner.read(scope.clone(), after)).boxed()
+                let mut held = self.holds_reads.subscribe();
+                let moment = async move {
+                    tokio::task::yield_now().await;
+                    drop(held.wait_for(|held| !held).await);
+                };
+                stream::once(moment).flat_map(move |()| self.inner.read(scope.clone(), after)).boxed()
             }
             Err(error) => stream::once(future::ready(Err(error))).boxed(),
         }

@@ -10,8 +10,9 @@ use tokio::time::{Instant, timeout};
 
 use super::Heads;
 use super::heads::ask;
+use super::kept::KeptRows;
 use crate::projector::{Broken, Progress};
-use crate::read_model::{LoginRow, Lookups, ReadModelError};
+use crate::read_model::{Generation, LoginRow, Lookups, ReadModelError};
 
 /// How long a login waits for the model to apply what the log holds of its service.
 const WAIT: Duration = Duration::from_secs(2);
@@ -42,10 +43,10 @@ pub struct Freshness {
     log: Arc<EventLog>,
     heads: Heads,
     lookups: Arc<dyn Lookups>,
+    kept: KeptRows,
     progress: watch::Receiver<Progress>,
     /// For how long an unreachable log is done without.
     bound: Duration,
-    begun: Instant,
     /// When the model was last known to be caught up, and with what.
     caught_up: Mutex<Option<(Instant, Position)>>,
 }
@@ -59,27 +60,32 @@ impl Freshness {
         progress: watch::Receiver<Progress>,
         bound: Duration,
     ) -> Self {
-        Self { log, heads, lookups, progress, bound, begun: Instant::now(), caught_up: Mutex::new(None) }
+        Self { log, heads, lookups, kept: KeptRows::new(), progress, bound, caught_up: Mutex::new(None) }
     }
 
     /// The row of an address, as new as anything that was acknowledged before the call. An address that nobody has
-    /// takes the same way, and the same time.
+    /// takes the same way, and the same time. It is read anew once the log has grown, or other rows were made in the place
+    /// of these: at once where this process has done that, within some two seconds where another one has.
     ///
     /// # Errors
     /// See [`NotFresh`]: then nobody may be let in, nor told that a password is wrong.
-    pub async fn row(&self, address: &Address) -> Result<LoginRow, NotFresh> {
-        if matches!(self.progress.borrow().halted, Some(Broken::Foreign(_))) {
-            return Err(NotFresh::Corrupt);
-        }
+    pub async fn row(&self, address: &Address) -> Result<Arc<LoginRow>, NotFresh> {
+        // Before the row is read, so that no row counts as of a later generation than it is.
+        let live = self.live()?;
         // Before the row is read: a head that is asked for afterwards would say nothing about it.
         let head = match self.heads.head().await {
             Ok(head) => head,
             Err(ReadError::Corrupt(_)) => return Err(NotFresh::Corrupt),
             Err(ReadError::Unavailable(_)) => return self.row_without_the_log(address).await,
         };
-        let row = self.lookups.login(address).await?;
+        if let Some(row) = self.kept.get(address, live, head) {
+            self.note_caught_up(head);
+            return Ok(row);
+        }
+        let row = self.read(address).await?;
         if row.applied >= head {
             self.note_caught_up(head);
+            self.kept.keep(address, live, &row);
             return Ok(row);
         }
         let last = match ask(&self.log, Scope::service(ServiceId::of(&address.domain()))).await {
@@ -103,24 +109,34 @@ impl Freshness {
             Ok(Ok(_)) => {}
             Ok(Err(_)) | Err(_) => return Err(NotFresh::CatchingUp),
         }
-        let row = self.lookups.login(address).await?;
+        let row = self.read(address).await?;
         if row.applied >= last { Ok(row) } else { Err(NotFresh::CatchingUp) }
     }
 
-    /// For how long the model has been behind the log, as far as this process knows; zero where it is not.
-    pub fn behind(&self, position: Position, head: Position) -> Duration {
+    /// Notes how far the rows are, and a head that was just asked for: where they are as far, logins are answered for a while
+    /// without the log too.
+    pub fn note(&self, position: Position, head: Position) {
         if position >= head {
             self.note_caught_up(head);
-            return Duration::ZERO;
         }
-        self.last_caught_up().map_or(self.begun, |(at, _)| at).elapsed()
     }
 
-    async fn row_without_the_log(&self, address: &Address) -> Result<LoginRow, NotFresh> {
+    /// The generation whose rows are looked up, as far as the projector knows.
+    fn live(&self) -> Result<Option<Generation>, NotFresh> {
+        let progress = self.progress.borrow();
+        if matches!(progress.halted, Some(Broken::Foreign(_))) { Err(NotFresh::Corrupt) } else { Ok(progress.live) }
+    }
+
+    async fn read(&self, address: &Address) -> Result<Arc<LoginRow>, NotFresh> {
+        Ok(Arc::new(self.lookups.login(address).await?))
+    }
+
+    /// Always read: another process may have applied what this one can't ask for, and none may miss that.
+    async fn row_without_the_log(&self, address: &Address) -> Result<Arc<LoginRow>, NotFresh> {
         let Some((_, head)) = self.last_caught_up().filter(|(at, _)| at.elapsed() <= self.bound) else {
             return Err(NotFresh::LogUnavailable);
         };
-        let row = self.lookups.login(address).await?;
+        let row = self.read(address).await?;
         // Rows can go back: a crash of their server may take the last of them, until they are applied again.
         if row.applied >= head { Ok(row) } else { Err(NotFresh::LogUnavailable) }
     }

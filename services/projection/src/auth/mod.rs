@@ -1,8 +1,15 @@
 //! The check that webmail makes at login.
 
+mod flights;
 mod freshness;
 mod heads;
+mod kept;
+mod logins;
+mod verdicts;
+mod verified;
 pub(crate) mod verify;
 
 pub use freshness::{Freshness, NotFresh};
 pub use heads::Heads;
+pub use logins::{Claimed, Login, Logins, Refused, SignedIn};
+pub use verdicts::Verdicts;

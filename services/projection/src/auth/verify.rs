@@ -4,70 +4,82 @@ use std::net::IpAddr;
 
 use axum::Json;
 use axum::extract::State;
-use domain::{Address, CredentialHash, Erasable, UserState};
-use postkey_http::{Body, Caller, Code, Fields, FromFields, Problem, Role};
+use axum::http::{HeaderMap, StatusCode};
+use domain::Erasable;
+use postkey_http::{Body, Caller, Code, Described, Fields, FromFields, Operation, Problem, Role, Tenancy, Verified};
 use secrecy::SecretString;
-use serde::Serialize;
-use uuid::Uuid;
+use serde_json::{Value, json};
 
-use super::NotFresh;
+use super::{Claimed, Login, NotFresh, Refused};
 use crate::app::App;
+use crate::queries::NOT_NOW;
 use crate::read_model::{ReadModelError, UserRow};
 
 /// What webmail asks.
 pub struct Verify {
-    /// None where the text is no address: then it is nobody's.
-    address: Option<Address>,
+    claimed: Claimed,
     password: SecretString,
-    /// Where the person signing in came from, as webmail says. Throttling by it comes with the whole surface.
-    _origin: Option<IpAddr>,
+    origin: Option<IpAddr>,
+}
+
+impl Described for Claimed {
+    fn schema() -> Value {
+        json!({"type": "string", "description": "The address that was typed. What is no address is nobody's.",
+            "examples": ["zoe@walk.example"]})
+    }
 }
 
 impl FromFields for Verify {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let address = fields.required("address", |text| Ok::<_, std::convert::Infallible>(Address::parse(text).ok()));
+        let claimed = fields.required("address", |text| Claimed::read(text).ok_or("an address"));
         let password = fields.secret("password");
         let origin = fields.optional("origin", |text| text.parse().map_err(|_| "an IP address"));
-        Some(Self { address: address?, password: password?, _origin: origin })
+        Some(Self { claimed: claimed?, password: password?, origin })
     }
 }
 
-/// Who signed in.
-#[derive(Serialize)]
-pub struct Verified {
-    user: Uuid,
-    service: Uuid,
-    address: String,
-    first_name: String,
-    last_name: String,
-    quota_bytes: u64,
-    revision: u64,
-    credential_revision: u64,
+/// Who may ask.
+const ROLES: &[Role] = &[Role::Webmail];
+
+pub fn operation() -> Operation {
+    let typed = json!({"address": "zoe@walk.example", "password": "Copper-Tulip-77-Boat", "origin": "203.0.113.7"});
+    Operation::new("verify", "sign-in", "Is this the password of this address?")
+        .details(
+            "Unknown, suspended, removed, empty and wrong have one answer, in the same time. A password that a change has \
+             replaced is refused from the moment at which that was answered as effective: a model that is behind answers 503, \
+             never a verdict.",
+        )
+        .details(
+            "Wrong ones are counted by account and `origin`: five are free, then each costs a delay that doubles, up to a \
+             minute. Without `origin` they are counted by account alone.",
+        )
+        .roles(ROLES)
+        .header(
+            "Postkey-Customer",
+            "Whose users may sign in: another customer's are as good as unknown. Absent: everybody's.",
+            domain::Customer::schema(),
+        )
+        .body::<Verify>(&[("typed", typed)])
+        .answers(StatusCode::OK, "It is: who signed in.", &Verified::example())
+        .problems(&[Code::InvalidCredentials, Code::Throttled])
+        .problems(NOT_NOW)
 }
 
-/// Unknown, suspended, removed, empty and wrong have one answer, after one argon2id.
+/// Unknown, suspended, removed, empty, too long, wrong and another customer's have one answer (401 `invalid_credentials`),
+/// after one argon2id. Too many of these, by account or origin: 429 `throttled`, with the seconds to wait. 503 where nobody can be judged
+/// now: `catching_up`, `overloaded`, `log_unavailable`, `log_corrupt`, `keys_unavailable`, `read_model_unavailable`.
 pub async fn verify(
     State(app): State<App>,
     caller: Caller,
-    Body(verify): Body<Verify>,
+    headers: HeaderMap,
+    Body(Verify { claimed, password, origin }): Body<Verify>,
 ) -> Result<Json<Verified>, Problem> {
-    caller.require(&[Role::Webmail])?;
-    let nobody = || Address::parse("nobody@postkey.invalid").ok();
-    let Some(address) = verify.address.or_else(nobody) else { return Err(Problem::internal()) };
-    let row = app.freshness.row(&address).await?;
-    let user = row.user.as_ref();
-    let verdict = app.hasher.verify(verify.password, user.and_then(signs_in)).await;
-    match verdict.map_err(overloaded)? {
-        credential::Verdict::Right => user.and_then(verified).map(Json),
-        credential::Verdict::Wrong => None,
-    }
-    .ok_or_else(|| Problem::new(Code::InvalidCredentials))
-}
-
-/// The hash that the password must be of; none where nobody may sign in.
-fn signs_in(row: &UserRow) -> Option<&CredentialHash> {
-    let credential = row.user.credential.as_ref().filter(|_| row.user.state == UserState::Active)?;
-    credential.hash.value.known()
+    caller.require(ROLES)?;
+    // A client of another role hears of that alone.
+    let tenancy = Tenancy::of(&caller, &headers)?;
+    let login = Login { claimed, password, origin, held_to: tenancy.only().cloned() };
+    let signed_in = app.logins.sign_in(login).await?;
+    signed_in.user().and_then(verified).map(Json).ok_or_else(|| Refused::Wrong.into())
 }
 
 fn verified(row: &UserRow) -> Option<Verified> {
@@ -84,8 +96,17 @@ fn verified(row: &UserRow) -> Option<Verified> {
     })
 }
 
-fn overloaded(overloaded: credential::Overloaded) -> Problem {
-    Problem::new(Code::Overloaded).with_retry_after(overloaded.retry_after.as_secs())
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Wrong => Self::new(Code::InvalidCredentials),
+            Refused::Throttled(throttled) => Self::throttled(throttled.seconds(), throttled.pending),
+            Refused::Overloaded(overloaded) => {
+                Self::new(Code::Overloaded).with_retry_after(overloaded.retry_after.as_secs())
+            }
+            Refused::NotFresh(not_fresh) => not_fresh.into(),
+        }
+    }
 }
 
 impl From<NotFresh> for Problem {

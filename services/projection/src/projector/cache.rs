@@ -9,7 +9,7 @@ use crate::read_model::{Batch, Rows, ServiceRow, Touched, UserRow};
 
 /// Some 10 MiB of rows.
 const SERVICES: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
-const USERS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+const USERS: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
 
 /// Rows as the generation holds them, absent ones too. Valid as long as nobody else moves the generation: whoever was not
 /// alone with it begins with an empty one.

@@ -113,6 +113,10 @@ impl Folding {
         match (user, parts.user) {
             (Some(id_of_user), Some(user)) => {
                 self.address_is_the_services(id, &user, position)?;
+                // Its key was destroyed since the entries before this were opened: it is erased later in the log.
+                if let (Some(address), None) = (had, known_address(&user)) {
+                    self.by_address.remove(&address);
+                }
                 self.address_is_nobody_elses(id_of_user, &user, position)?;
                 self.erased.remove(&id_of_user);
                 self.users.insert(id_of_user, UserRow { id: id_of_user, service: id, user });

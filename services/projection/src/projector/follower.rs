@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::ahead::BATCH;
-use super::{Broken, Halt, Progress, Projector, position};
+use super::{Broken, Halt, Leading, Progress, Projector, position};
 use crate::read_model::{Applied, Generation, Lead, Leadership, ReadModelWriter, Standing};
 
 /// The pause after a failure that goes away by itself; it doubles up to the longest.
@@ -51,6 +51,8 @@ pub struct Follower {
     model: Arc<dyn ReadModelWriter>,
     leadership: Arc<dyn Leadership>,
     progress: watch::Sender<Progress>,
+    leads: watch::Sender<bool>,
+    leading: Arc<Leading>,
     told: Mutex<Told>,
 }
 
@@ -70,12 +72,24 @@ impl Follower {
         model: Arc<dyn ReadModelWriter>,
         leadership: Arc<dyn Leadership>,
     ) -> Self {
-        Self { log, vault, model, leadership, progress: watch::Sender::default(), told: Mutex::default() }
+        let (progress, leads) = (watch::Sender::default(), watch::Sender::default());
+        let (leading, told) = (Arc::default(), Mutex::default());
+        Self { log, vault, model, leadership, progress, leads, leading, told }
     }
 
     /// How far the live rows are, as it goes.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
+    }
+
+    /// Whether it leads, or did last: false while it stands by for another.
+    pub fn leads(&self) -> watch::Receiver<bool> {
+        self.leads.subscribe()
+    }
+
+    /// Whether it leads at this moment, and how much it has applied so far.
+    pub fn leading(&self) -> Arc<Leading> {
+        Arc::clone(&self.leading)
     }
 
     /// Follows the log, or stands by, until told to stop; then it lets go of the lead. What goes away by itself is waited
@@ -118,17 +132,26 @@ impl Follower {
         }
     }
 
-    /// Says that nothing more is applied.
+    /// Says that nothing more is applied. Whoever has not changed since goes on signing in by the rows that there are, where
+    /// these are known to be right up to there: a person is called, and nobody is sent away.
     fn stopped(&self, what: &Broken, checks: &Checks) {
-        let at = self.progress.borrow().position;
-        if self.progress.borrow().halted.as_ref() != Some(what) {
+        let Progress { position: at, identified, halted, .. } = self.progress.borrow().clone();
+        if halted.as_ref() != Some(what) {
             tracing::error!(%what, position = %at, "the projector has stopped: nothing after this position is applied");
         }
-        if let Broken::Keyless(what) = what {
-            checks.keys.needs_person(what);
-            checks.projector.red(format!("stopped at position {at} until the keys of the next entry are there"));
-        } else {
-            checks.projector.needs_person(what.to_string());
+        match what {
+            Broken::Keyless(lost) => {
+                let waits = format!("stopped at position {at} until the keys of the next entry are there");
+                if identified {
+                    checks.keys.impaired(lost);
+                    checks.projector.impaired(waits);
+                } else {
+                    checks.keys.needs_person(lost);
+                    checks.projector.red(waits);
+                }
+            }
+            Broken::Corrupt(found) if identified => checks.projector.impaired(found),
+            what => checks.projector.needs_person(what.to_string()),
         }
         self.progress.send_modify(|progress| progress.halted = Some(what.clone()));
     }
@@ -175,8 +198,14 @@ impl Follower {
         let mut projector = self.projector(standing);
         let applied = projector.identified().await?;
         self.tell(LEADS, standing);
-        self.publish(standing.live, position(applied.as_ref()), checks);
-        let step = |applied: Option<&Applied>| self.publish(standing.live, position(applied), checks);
+        self.leads.send_if_modified(|leads| !std::mem::replace(leads, true));
+        let from = position(applied.as_ref());
+        self.publish(standing.live, from, checks);
+        let mut led = self.leading.begin(from);
+        let step = |applied: Option<&Applied>| {
+            led.applied(position(applied));
+            self.publish(standing.live, position(applied), checks);
+        };
         Ok(projector.follow(applied, step).await)
     }
 
@@ -211,6 +240,7 @@ impl Follower {
     async fn stand_by(&self, began: Standing, checks: &Checks) -> Result<(), Halt> {
         self.projector(began).identified().await?;
         self.tell(STANDS_BY, began);
+        self.leads.send_if_modified(|leads| std::mem::replace(leads, false));
         let mut now = began;
         let mut looks = 0;
         while now.lead == Lead::Anothers {

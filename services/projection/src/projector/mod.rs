@@ -6,6 +6,9 @@ mod cache;
 mod fold;
 mod follower;
 mod gathered;
+mod lag;
+mod leading;
+mod old_rows;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +19,7 @@ use std::sync::Arc;
 use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use keys::{Vault, VaultError};
 use wire::{OpenError, Opened, Stored};
 
@@ -24,6 +27,8 @@ use self::ahead::{Ahead, open_ahead};
 use self::cache::RowCache;
 pub use self::follower::{Checks, Follower};
 use self::gathered::Gathered;
+pub use self::lag::Lag;
+pub use self::leading::Leading;
 use crate::read_model::{Applied, ApplyError, Generation, ReadModelError, ReadModelWriter, Rows, Touched};
 
 /// How far the projector has come, for whoever waits for a position.
@@ -199,14 +204,26 @@ impl Projector {
         let log = Arc::clone(&self.log);
         let entries = log.follow(position(applied.as_ref()));
         let mut batches = pin!(open_ahead(entries, self.log.id(), self.vault.clone()));
-        while let Some(batch) = batches.next().await {
+        let mut old_rows = true;
+        loop {
+            let batch = match batches.next().now_or_never() {
+                Some(batch) => batch,
+                None if old_rows => match self.rewrite_old_rows(applied.as_ref()).await {
+                    Ok(more) => {
+                        old_rows = more;
+                        continue;
+                    }
+                    Err(halt) => return halt,
+                },
+                None => batches.next().await,
+            };
+            let Some(batch) = batch else { return Halt::Later("the log's stream ended".to_owned()) };
             let outcome = self.apply(&mut applied, batch).await;
             step(applied.as_ref());
             if let Err(halt) = outcome {
                 return halt;
             }
         }
-        Halt::Later("the log's stream ended".to_owned())
     }
 
     /// How far the generation is, after a look at whether the log is still the one that it was built from.
@@ -294,7 +311,7 @@ impl Projector {
 }
 
 /// The entries after a position, up to another.
-fn read_up(log: &EventLog, after: Position, to: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
+pub(crate) fn read_up(log: &EventLog, after: Position, to: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
     let beyond = move |entry: &Result<Stored, ReadError>| matches!(entry, Ok(entry) if entry.position > to);
     log.read(Scope::All, after).take_while(move |entry| future::ready(!beyond(entry))).boxed()
 }

@@ -1,45 +1,55 @@
 //! What panels ask: services, users, and how far the log is applied.
 
 pub(crate) mod position;
+mod searches;
 pub(crate) mod services;
 pub(crate) mod users;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use axum::http::StatusCode;
 use domain::ServiceId;
-use postkey_http::{Fields, Problem, Tenancy};
+use event_log::ReadError;
+use postkey_http::{Code, Operation, Problem, Role, Tenancy};
+use serde_json::json;
 
+pub(crate) use self::searches::Searches;
 use crate::app::App;
 use crate::read_model::ServiceRow;
 
-/// The rows of one page, unless asked for fewer or more.
-const LIMIT: u32 = 50;
-/// The most rows of one page.
-const MAX_LIMIT: u64 = 500;
+/// Who may ask for services and users.
+const ASKERS: &[Role] = &[Role::Panel, Role::Operator];
 
-/// Reads `limit`.
-fn limit(fields: &mut Fields) -> u32 {
-    let read = fields.optional_number("limit", |limit| match u32::try_from(limit) {
-        Ok(limit) if (1..=MAX_LIMIT).contains(&u64::from(limit)) => Ok(limit),
-        _ => Err("1 to 500"),
-    });
-    read.unwrap_or(LIMIT)
-}
-
-/// Reads `after`: a cursor that an earlier page gave.
-fn after<T>(fields: &mut Fields, read: impl Fn(Vec<u8>) -> Option<T>) -> Option<T> {
-    fields.optional("after", |text| {
-        URL_SAFE_NO_PAD.decode(text).ok().and_then(&read).ok_or("the `next` of an earlier page, as it was given")
-    })
-}
-
-/// A cursor to what stands behind a row. Opaque, and without anything personal: it stands in URLs.
-fn cursor(key: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(key)
-}
+/// What may stand in the way of whatever needs the log, its keys and the rows.
+pub(crate) const NOT_NOW: &[Code] = &[
+    Code::CatchingUp,
+    Code::KeysUnavailable,
+    Code::LogCorrupt,
+    Code::LogUnavailable,
+    Code::Overloaded,
+    Code::ReadModelUnavailable,
+];
 
 /// The service, if it is the caller's; what is not, is not found.
-async fn own_service(app: &App, tenancy: &Tenancy, id: ServiceId) -> Result<ServiceRow, Problem> {
+pub(crate) async fn own_service(app: &App, tenancy: &Tenancy, id: ServiceId) -> Result<ServiceRow, Problem> {
     let row = app.queries.service(id).await?;
     row.filter(|row| tenancy.allows(&row.service.customer)).ok_or_else(Problem::not_found)
+}
+
+/// What is said of a log that can't be read.
+pub(crate) fn log_failed(error: &ReadError) -> Problem {
+    match error {
+        ReadError::Corrupt(_) => Problem::new(Code::LogCorrupt),
+        ReadError::Unavailable(_) => Problem::new(Code::LogUnavailable),
+    }
+}
+
+/// What a question of panels says of itself.
+fn question(id: &'static str, summary: &'static str) -> Operation {
+    let tag = "services and users";
+    Operation::new(id, tag, summary).roles(ASKERS).tenancy().problems(&[Code::ReadModelUnavailable])
+}
+
+/// The revision of what was asked for stands in the answer.
+fn with_entity_tag(operation: Operation) -> Operation {
+    let tag = json!({"type": "string", "pattern": r#"^"(0|[1-9][0-9]*)"$"#});
+    operation.answers_header(StatusCode::OK, "ETag", "The revision, for `If-Match`.", tag)
 }

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use domain::Position;
-use event_log::ReadError;
-use postkey_http::{Caller, Code, Fields, FromFields, PositionAnswer, Problem, Query, StoppedBy};
-use tokio::time::timeout;
+use postkey_http::{Caller, Code, Fields, FromFields, KeptBack, Operation, PositionAnswer, Problem, Query, StoppedBy};
+use tokio::time::{Instant, timeout};
 
+use super::log_failed;
 use crate::app::App;
 use crate::projector::{Broken, Progress};
 
@@ -29,12 +31,28 @@ impl FromFields for Asked {
     }
 }
 
+pub fn operation() -> Operation {
+    let codes = [Code::CatchingUp, Code::LogCorrupt, Code::LogUnavailable, Code::ReadModelUnavailable];
+    Operation::new("position", "position", "How far is the log applied?")
+        .details(
+            "With `at_least` and `wait` (seconds, at most 30) it answers once the read model has applied that position, or with \
+             the present one. What is applied is in force: sign-ins see it.",
+        )
+        .any_role()
+        .query::<Asked>()
+        .answers(StatusCode::OK, "How far it is.", &PositionAnswer::example())
+        .problems(&codes)
+}
+
 /// Not reached within the wait: the present position all the same.
-pub async fn position(
-    State(app): State<App>,
-    _any: Caller,
-    Query(asked): Query<Asked>,
-) -> Result<Json<PositionAnswer>, Problem> {
+pub async fn position(State(app): State<App>, _any: Caller, Query(asked): Query<Asked>) -> impl IntoResponse {
+    let begun = Instant::now();
+    wait(&app, asked).await;
+    (Extension(KeptBack(begun.elapsed())), answer(&app).await)
+}
+
+/// Waits until what was asked for is applied, or nothing more will be, but no longer than it may.
+async fn wait(app: &App, asked: Asked) {
     let mut progress = app.progress.clone();
     let there =
         |progress: &Progress| progress.halted.is_some() || (progress.identified && progress.position >= asked.at_least);
@@ -42,31 +60,37 @@ pub async fn position(
     let waited = timeout(asked.wait, reached);
     // A service that stops does not keep its callers waiting.
     let _ = app.stop.run_until_cancelled(waited).await;
+}
+
+async fn answer(app: &App) -> Result<Json<PositionAnswer>, Problem> {
     let progress = app.progress.borrow().clone();
+    let stopped = belongs_to_the_log(&progress)?;
+    let head = app.heads.head().await.map_err(|error| log_failed(&error))?;
+    let position = progress.position;
+    app.freshness.note(position, head);
+    Ok(Json(PositionAnswer {
+        position: position.get(),
+        head: head.max(position).get(),
+        lag_seconds: if position >= head { 0.0 } else { app.lag.now().as_secs_f64() },
+        log: app.log.id().uuid(),
+        stopped,
+    }))
+}
+
+/// By what the projector has stopped, if it has, where the rows are known to be of this log; an error where not.
+pub fn belongs_to_the_log(progress: &Progress) -> Result<Option<StoppedBy>, Problem> {
     let stopped = match &progress.halted {
         Some(Broken::Foreign(_)) => return Err(Problem::new(Code::LogCorrupt)),
         halted => halted.as_ref().map(stopped_by),
     };
-    if !progress.identified {
-        return Err(match stopped {
-            Some(StoppedBy::LogCorrupt) => Problem::new(Code::LogCorrupt),
-            Some(StoppedBy::Damaged) => Problem::new(Code::ReadModelUnavailable),
-            _ => Problem::new(Code::CatchingUp).with_detail("it is not known yet whether the rows belong to the log"),
-        });
+    if progress.identified {
+        return Ok(stopped);
     }
-    let head = match app.heads.head().await {
-        Ok(head) => head,
-        Err(ReadError::Corrupt(_)) => return Err(Problem::new(Code::LogCorrupt)),
-        Err(ReadError::Unavailable(_)) => return Err(Problem::new(Code::LogUnavailable)),
-    };
-    let position = progress.position;
-    Ok(Json(PositionAnswer {
-        position: position.get(),
-        head: head.max(position).get(),
-        lag_seconds: app.freshness.behind(position, head).as_secs_f64(),
-        log: app.log_id.uuid(),
-        stopped,
-    }))
+    Err(match stopped {
+        Some(StoppedBy::LogCorrupt) => Problem::new(Code::LogCorrupt),
+        Some(StoppedBy::Damaged) => Problem::new(Code::ReadModelUnavailable),
+        _ => Problem::new(Code::CatchingUp).with_detail("it is not known yet whether the rows belong to the log"),
+    })
 }
 
 fn stopped_by(broken: &Broken) -> StoppedBy {

@@ -2,69 +2,64 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::ETAG;
+use axum::response::IntoResponse;
 use domain::{Customer, ServiceId};
-use postkey_http::{Caller, Fields, FromFields, PathIds, Problem, Query, Role, Tenancy};
-use serde::Serialize;
-use uuid::Uuid;
+use postkey_http::{
+    Caller, Fields, FromFields, Operation, PathIds, Plan, Problem, Query, Service, Services, Tenancy, Usage, entity_tag,
+};
 
-use super::{after, cursor, limit, own_service};
+use super::{ASKERS, own_service, question, with_entity_tag};
 use crate::app::App;
+use crate::paging::{After, List, limit};
 use crate::read_model::{ServiceQuery, ServiceRow};
 
 /// Which services.
-pub struct Services {
+pub struct Asked {
     customer: Option<Customer>,
-    after: Option<String>,
+    after: Option<After>,
     limit: u32,
 }
 
-impl FromFields for Services {
+impl FromFields for Asked {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let customer = fields.optional("customer", Customer::parse);
-        let after = after(fields, |key| String::from_utf8(key).ok());
-        Some(Self { customer, after, limit: limit(fields) })
+        Some(Self { customer, after: After::read(fields), limit: limit(fields) })
     }
 }
 
-/// A service as the API shows it.
-#[derive(Serialize)]
-pub struct ServiceView {
-    service: Uuid,
-    domain: String,
-    customer: String,
-    plan: PlanView,
-    usage: UsageView,
-    revision: u64,
+fn example_page() -> Services {
+    Services { services: vec![Service::example()], next: Some(List::new("services", &[]).cursor(b"walk.example")) }
 }
 
-#[derive(Serialize)]
-struct PlanView {
-    mailboxes: u32,
-    pool_bytes: u64,
+pub fn list_operation() -> Operation {
+    question("services", "List email services")
+        .details(
+            "In the order of their domains. Whoever walks through the pages sees every service that was there when the walk began \
+             exactly once; one that is provisioned meanwhile, once or not at all.",
+        )
+        .query::<Asked>()
+        .answers(StatusCode::OK, "A page; of another customer's services there are none.", &example_page())
 }
 
-#[derive(Serialize)]
-struct UsageView {
-    mailboxes: u32,
-    allotted_bytes: u64,
+pub fn one_operation() -> Operation {
+    with_entity_tag(question("service", "Look at an email service").answers(
+        StatusCode::OK,
+        "The service, its plan, and what is used of it.",
+        &Service::example(),
+    ))
 }
 
-/// A page of services.
-#[derive(Serialize)]
-pub struct ServicesView {
-    services: Vec<ServiceView>,
-    next: Option<String>,
-}
-
-impl From<&ServiceRow> for ServiceView {
+impl From<&ServiceRow> for Service {
     fn from(row: &ServiceRow) -> Self {
         let service = &row.service;
         Self {
             service: row.id.uuid(),
             domain: service.domain.to_string(),
             customer: service.customer.to_string(),
-            plan: PlanView { mailboxes: service.plan.mailboxes(), pool_bytes: service.plan.pool_bytes() },
-            usage: UsageView { mailboxes: service.usage.mailboxes, allotted_bytes: service.usage.allotted_bytes },
+            plan: Plan::from(service.plan),
+            usage: Usage { mailboxes: service.usage.mailboxes, allotted_bytes: service.usage.allotted_bytes },
             revision: service.revision.get(),
         }
     }
@@ -75,28 +70,32 @@ pub async fn list(
     State(app): State<App>,
     caller: Caller,
     tenancy: Tenancy,
-    Query(asked): Query<Services>,
-) -> Result<Json<ServicesView>, Problem> {
-    caller.require(&[Role::Panel, Role::Operator])?;
+    Query(asked): Query<Asked>,
+) -> Result<Json<Services>, Problem> {
+    caller.require(ASKERS)?;
     let customer = match (tenancy.only(), asked.customer) {
-        (Some(own), Some(other)) if *own != other => return Ok(Json(ServicesView { services: vec![], next: None })),
+        (Some(own), Some(other)) if *own != other => return Ok(Json(Services { services: vec![], next: None })),
         (Some(own), _) => Some(own.clone()),
         (None, asked) => asked,
     };
-    let page = app.queries.services(&ServiceQuery { customer, after: asked.after, limit: asked.limit }).await?;
+    let list = List::new("services", &[customer.as_ref().map_or("", Customer::as_str)]);
+    let domain = |key: &[u8]| String::from_utf8(key.to_vec()).ok().filter(|domain| !domain.contains('\0'));
+    let after = asked.after.map(|after| after.key(&list, domain)).transpose()?;
+    let page = app.queries.services(&ServiceQuery { customer, after, limit: asked.limit }).await?;
     let last = page.rows.last().filter(|_| page.more);
-    let next = last.map(|row| cursor(row.service.domain.as_str().as_bytes()));
-    Ok(Json(ServicesView { services: page.rows.iter().map(ServiceView::from).collect(), next }))
+    let next = last.map(|row| list.cursor(row.service.domain.as_str().as_bytes()));
+    Ok(Json(Services { services: page.rows.iter().map(Service::from).collect(), next }))
 }
 
-/// One service.
+/// One service. Its `ETag` is the revision that a change of its plan takes as `If-Match`. What is in use changes with its
+/// users and without its revision, so nobody is told that he has it already.
 pub async fn one(
     State(app): State<App>,
     caller: Caller,
     tenancy: Tenancy,
     PathIds([service]): PathIds<1>,
-) -> Result<Json<ServiceView>, Problem> {
-    caller.require(&[Role::Panel, Role::Operator])?;
+) -> Result<impl IntoResponse, Problem> {
+    caller.require(ASKERS)?;
     let row = own_service(&app, &tenancy, ServiceId::new(service)).await?;
-    Ok(Json(ServiceView::from(&row)))
+    Ok(([(ETAG, entity_tag(row.service.revision.get()))], Json(Service::from(&row))))
 }

@@ -1,55 +1,84 @@
 //! `GET /v1/services/{service}/users` and `GET /v1/services/{service}/users/{user}`.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, SecondsFormat, Utc};
+use axum::http::StatusCode;
+use axum::response::Response;
 use domain::{ServiceId, UserId};
-use postkey_http::{Caller, Fields, FromFields, PathIds, Problem, Query, Role, Tenancy};
-use serde::Serialize;
+use postkey_http::{
+    Caller, Code, Described, Fields, FromFields, IfNoneMatch, Operation, PathIds, Problem, Query, Tenancy, User, Users,
+    sample,
+};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{after, cursor, limit, own_service};
+use super::{ASKERS, own_service, question, with_entity_tag};
 use crate::app::App;
-use crate::read_model::{UserQuery, UserRow};
+use crate::paging::{After, List, limit};
+use crate::read_model::{Needle, UserQuery, UserRow};
+use crate::turns::Whose;
 
 /// Which users.
-pub struct Users {
-    after: Option<UserId>,
+pub struct Asked {
+    search: Option<Needle>,
+    after: Option<After>,
     limit: u32,
 }
 
-impl FromFields for Users {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let after = after(fields, |key| Uuid::from_slice(&key).ok().map(UserId::new));
-        Some(Self { after, limit: limit(fields) })
+impl Described for Needle {
+    fn schema() -> Value {
+        json!({
+            "type": "string", "minLength": 1, "maxLength": Self::MAX_CODE_POINTS, "examples": ["yil"],
+            // What folds to nothing, accents alone, is refused besides: no pattern says that.
+            "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$",
+            "description": "A part of a name, of both (`first last`) or of the address, whatever its case and accents.",
+        })
     }
 }
 
-/// A user as the API shows it; null where erased.
-#[derive(Serialize)]
-pub struct UserView {
-    user: Uuid,
-    service: Uuid,
-    address: Option<String>,
-    first_name: Option<String>,
-    last_name: Option<String>,
-    quota_bytes: u64,
-    state: &'static str,
-    revision: u64,
-    credential_changed_at: Option<String>,
+impl FromFields for Asked {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let search = fields.optional("search", Needle::parse);
+        Some(Self { search, after: After::read(fields), limit: limit(fields) })
+    }
 }
 
-/// A page of users.
-#[derive(Serialize)]
-pub struct UsersView {
-    users: Vec<UserView>,
-    next: Option<String>,
+fn example_page() -> Users {
+    Users { users: vec![User::example()], next: Some(List::new("users", &[]).cursor(sample::USER.as_bytes())) }
 }
 
-impl From<&UserRow> for UserView {
+pub fn list_operation() -> Operation {
+    question("users", "List a service's users").query::<Asked>().answers(
+        StatusCode::OK,
+        "A page; never a hash.",
+        &example_page(),
+    )
+    .details(
+        "In the order of their ids, which is nearly that of adding. Whoever walks through the pages sees everybody who was there \
+         (with `search`: was found) when the walk began, and still is at its end, exactly once; who comes or goes meanwhile is \
+         seen once or not at all. Removed users are there until they are erased.",
+    )
+    .details(
+        "Few searches are looked through at a time, one a caller: the others wait for some seconds, and are then told to come \
+         back.",
+    )
+    .problems(&[Code::Overloaded])
+}
+
+pub fn one_operation() -> Operation {
+    let tags = json!({"type": "string", "examples": ["\"4711\""]});
+    let operation = question("user", "Look at a user")
+        .header("If-None-Match", "Revisions that the caller already has.", tags)
+        .answers(StatusCode::OK, "The user; never a hash.", &User::example())
+        .answers_nothing(StatusCode::NOT_MODIFIED, "The caller has it already.");
+    with_entity_tag(operation)
+}
+
+impl From<&UserRow> for User {
     fn from(row: &UserRow) -> Self {
         let person = row.user.person.value.known();
-        let shown = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
         Self {
             user: row.id.uuid(),
             service: row.service.uuid(),
@@ -57,38 +86,50 @@ impl From<&UserRow> for UserView {
             first_name: person.map(|person| person.first_name.as_str().to_owned()),
             last_name: person.map(|person| person.last_name.as_str().to_owned()),
             quota_bytes: row.user.quota.bytes(),
-            state: row.user.state.as_str(),
+            state: Cow::Borrowed(row.user.state.as_str()),
             revision: row.user.revision.get(),
-            credential_changed_at: row.user.credential.as_ref().map(|credential| shown(credential.changed_at)),
+            credential_changed_at: row.user.credential.as_ref().map(|credential| credential.changed_at),
         }
     }
 }
 
-/// The service's users, removed ones included, in the order in which they were added.
+/// The service's users, removed ones included, in the order of their ids; with `search`, those of whose names
+/// (`first last`) or address it is a part, whatever its case and accents, and nobody who was erased. A search
+/// reads through all users of the service, and takes its turn for that: 503 `overloaded` where others take too long, and
+/// `catching_up` where an older postkey's rows are still to be made ready.
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     tenancy: Tenancy,
     PathIds([service]): PathIds<1>,
-    Query(asked): Query<Users>,
-) -> Result<Json<UsersView>, Problem> {
-    caller.require(&[Role::Panel, Role::Operator])?;
+    Query(asked): Query<Asked>,
+) -> Result<Json<Users>, Problem> {
+    caller.require(ASKERS)?;
     let service = own_service(&app, &tenancy, ServiceId::new(service)).await?.id;
-    let page = app.queries.users(&UserQuery { service, after: asked.after, limit: asked.limit }).await?;
+    let list = List::new("users", &[&service.to_string(), asked.search.as_ref().map_or("", Needle::as_str)]);
+    let user = |key: &[u8]| Uuid::from_slice(key).ok().map(UserId::new);
+    let after = asked.after.map(|after| after.key(&list, user)).transpose()?;
+    let query = UserQuery { service, search: asked.search, after, limit: asked.limit };
+    let page = if query.search.is_some() {
+        app.searches.users(&Whose::of(&caller, &tenancy), query).await?
+    } else {
+        app.queries.users(&query).await?
+    };
     let last = page.rows.last().filter(|_| page.more);
-    let next = last.map(|row| cursor(row.id.as_bytes()));
-    Ok(Json(UsersView { users: page.rows.iter().map(UserView::from).collect(), next }))
+    let next = last.map(|row| list.cursor(row.id.as_bytes()));
+    Ok(Json(Users { users: page.rows.iter().map(User::from).collect(), next }))
 }
 
-/// One user.
+/// One user, with its revision as `ETag`; 304 where `If-None-Match` names that.
 pub async fn one(
     State(app): State<App>,
     caller: Caller,
     tenancy: Tenancy,
     PathIds([service, user]): PathIds<2>,
-) -> Result<Json<UserView>, Problem> {
-    caller.require(&[Role::Panel, Role::Operator])?;
+    had: IfNoneMatch,
+) -> Result<Response, Problem> {
+    caller.require(ASKERS)?;
     let service = own_service(&app, &tenancy, ServiceId::new(service)).await?.id;
-    let row = app.queries.user(service, UserId::new(user)).await?;
-    row.as_ref().map(UserView::from).map(Json).ok_or_else(Problem::not_found)
+    let row = app.queries.user(service, UserId::new(user)).await?.ok_or_else(Problem::not_found)?;
+    Ok(had.answer(row.user.revision.get(), User::from(&row)))
 }

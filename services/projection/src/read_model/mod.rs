@@ -7,6 +7,7 @@
 pub mod contract;
 mod postgres;
 mod row;
+mod search;
 mod sqlite;
 mod watched;
 
@@ -18,6 +19,7 @@ use ledger::{Frontier, Hash};
 use wire::{Link, LogId};
 
 pub use postgres::PostgresReadModel;
+pub use search::{Needle, NeedleError};
 pub use sqlite::SqliteReadModel;
 pub(crate) use watched::Watched;
 
@@ -106,6 +108,9 @@ pub struct Batch {
     pub to: Applied,
 }
 
+/// So many searches for users are made at a time: each may hold a reader for long, and every adapter has more of them.
+pub const SEARCHES: usize = 2;
+
 /// Why the read model can't answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadModelError {
@@ -160,6 +165,16 @@ pub trait ReadModelWriter: Send + Sync {
     /// that this process outlives: rows that went back would be trusted while the log can't be asked. It need not survive
     /// one that takes this process too: what is lost is applied again, and until then no lookup is trusted.
     async fn apply(&self, generation: Generation, batch: &Batch, from: Option<&Applied>) -> Result<(), ApplyError>;
+
+    /// Users whom no search finds, for their rows are an older postkey's: at most `limit` of them, in no order. To apply
+    /// their rows as they are mends that.
+    async fn not_searchable(&self, generation: Generation, limit: u32) -> Result<Vec<UserRow>, ReadModelError>;
+
+    /// On return, what was deleted or replaced before the call stands in no file of the store any more, as far as that is
+    /// the store's to say: a file's is; where a database server keeps pages and logs of its own, nothing is done here. May
+    /// be called at any time, beside batches and lookups, and again; `Unavailable` as long as somebody reads what was
+    /// before.
+    async fn forget(&self) -> Result<(), ReadModelError>;
 }
 
 /// Who leads.
@@ -263,11 +278,22 @@ pub struct ServiceQuery {
     pub limit: u32,
 }
 
-/// Which users of a service are asked for; in the order in which they were added.
+/// How the live rows stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveRows {
+    /// How far the log was applied when they were looked at.
+    pub applied: Position,
+    /// Whether a search finds everybody whom it should: not while there are rows of an older postkey's.
+    pub searchable: bool,
+}
+
+/// Which users of a service are asked for; in the order of their ids.
 #[derive(Clone, Debug)]
 pub struct UserQuery {
     /// The service.
     pub service: ServiceId,
+    /// Only those whose names or address it is a part of.
+    pub search: Option<Needle>,
     /// Only those behind this one.
     pub after: Option<UserId>,
     /// At most so many.
@@ -277,6 +303,9 @@ pub struct UserQuery {
 /// The lists' port. Every answer is read in one snapshot of the live generation.
 #[async_trait]
 pub trait Queries: Send + Sync {
+    /// How the rows stand. What is asked for afterwards is as new, or newer.
+    async fn live_rows(&self) -> Result<LiveRows, ReadModelError>;
+
     /// One service.
     async fn service(&self, service: ServiceId) -> Result<Option<ServiceRow>, ReadModelError>;
 

@@ -9,7 +9,7 @@ use ledger::{Frontier, Hash};
 use uuid::Uuid;
 use wire::{Link, LogId};
 
-use super::{Applied, LoginRow, ReadModelError, ServiceRow, UserRow};
+use super::{Applied, LiveRows, LoginRow, ReadModelError, ServiceRow, UserRow};
 
 /// The columns of `service` in the order in which they are read and written, the generation aside.
 pub const SERVICE_COLUMNS: [&str; 11] = [
@@ -25,7 +25,7 @@ pub const SERVICE_COLUMNS: [&str; 11] = [
     "last_position",
     "last_leaf",
 ];
-/// The columns of `mailbox_user` likewise.
+/// The columns of `mailbox_user` in the order in which they are read.
 pub const USER_COLUMNS: [&str; 14] = [
     "user",
     "service",
@@ -42,6 +42,17 @@ pub const USER_COLUMNS: [&str; 14] = [
     "credential_changed_at",
     "revision",
 ];
+/// The columns of `mailbox_user` in the order in which they are written: behind the others the one that follows from them,
+/// and is not compared nor read back.
+pub const WRITTEN_USER_COLUMNS: [&str; USER_COLUMNS.len() + 1] = {
+    let mut all = ["search_text"; USER_COLUMNS.len() + 1];
+    let mut at = 0;
+    while at < USER_COLUMNS.len() {
+        all[at] = USER_COLUMNS[at];
+        at += 1;
+    }
+    all
+};
 
 /// What is wrong, without the value.
 pub fn damaged(what: impl std::fmt::Display) -> ReadModelError {
@@ -62,6 +73,8 @@ pub trait Columns {
     fn text(&self, at: usize) -> Column<&str>;
     /// A whole number.
     fn number(&self, at: usize) -> Column<i64>;
+    /// Whether something is so.
+    fn truth(&self, at: usize) -> Column<bool>;
     /// An id.
     fn uuid(&self, at: usize) -> Column<Uuid>;
     /// An instant, to the microsecond.
@@ -132,6 +145,12 @@ pub fn applied<C: Columns>(row: &C) -> Result<Option<Applied>, ReadModelError> {
         return Err(damaged("the applied position is not that of its frontier"));
     }
     Ok(Some(Applied { log, position, leaf, frontier }))
+}
+
+/// Reads the applied position, and whether there are rows that no search finds.
+pub fn live_rows<C: Columns>(row: &C) -> Result<LiveRows, ReadModelError> {
+    let mut row = Reader::new(row);
+    Ok(LiveRows { applied: row.position()?, searchable: !row.must(C::truth)? })
 }
 
 /// Reads [`USER_COLUMNS`], all of them null where there is no user, and the applied position behind them.

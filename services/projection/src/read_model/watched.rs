@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{Address, ServiceId, UserId};
 use postkey_http::{HealthCheck, Status};
 
-use super::{LoginRow, Lookups, Page, Queries, ReadModelError, ServiceQuery, ServiceRow, UserQuery, UserRow};
+use super::{LiveRows, LoginRow, Lookups, Page, Queries, ReadModelError, ServiceQuery, ServiceRow, UserQuery, UserRow};
 
 /// The same answers as the port inside, and a health check that shows what they were.
 pub struct Watched<P: ?Sized> {
@@ -48,6 +48,10 @@ impl<P: Lookups + ?Sized> Lookups for Watched<P> {
 
 #[async_trait]
 impl<P: Queries + ?Sized> Queries for Watched<P> {
+    async fn live_rows(&self) -> Result<LiveRows, ReadModelError> {
+        self.seen(self.inner.live_rows().await)
+    }
+
     async fn service(&self, service: ServiceId) -> Result<Option<ServiceRow>, ReadModelError> {
         self.seen(self.inner.service(service).await)
     }

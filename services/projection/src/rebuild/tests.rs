@@ -6,10 +6,12 @@ use domain::Address;
 use event_log::{FaultyStore, LogStore, ReadFault};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::read_model::{Generation, Lookups, SqliteReadModel};
-use crate::staged::{Act, Following, World, address, flipped, id_of, scribble, user_of};
+use crate::effects::Destruction;
+use crate::read_model::{Generation, Lookups, Queries, SqliteReadModel};
+use crate::staged::{Act, Following, LIMIT, World, address, flipped, id_of, scribble, user_of};
 
 /// A world whose log is applied.
 async fn applied() -> (World, Arc<SqliteReadModel>) {
@@ -49,6 +51,16 @@ async fn rows_that_are_as_the_log_has_them_are_rebuilt_without_a_difference() {
 }
 
 #[tokio::test]
+async fn rows_of_an_older_version_are_no_difference_and_are_found_afterwards() {
+    let (world, model) = applied().await;
+    edit(&world, "UPDATE mailbox_user SET search_text = NULL").await;
+    assert!(!model.live_rows().await.unwrap().searchable);
+    assert_eq!(rebuilt(&world, &model).await.unwrap().differences, Some(vec![]));
+    assert!(model.live_rows().await.unwrap().searchable);
+    world.expect_rows(&model).await;
+}
+
+#[tokio::test]
 async fn rows_edited_behind_our_back_are_named_and_right_afterwards() {
     let (world, model) = applied().await;
     edit(&world, "UPDATE mailbox_user SET state = 'active' WHERE state = 'suspended' AND address = 'user1@s1.example'")
@@ -77,6 +89,43 @@ async fn rows_that_lag_behind_are_compared_where_they_stand() {
     assert_eq!(report.position, world.author.position());
     assert_eq!(report.differences, Some(vec![format!("user {}", user_of(1, 2))]), "and not what merely was to come");
     world.expect_rows(&model).await;
+}
+
+/// Most of the keys that open the log are destroyed by then; those of what stands are not.
+#[tokio::test]
+async fn rows_are_the_same_after_everything_that_is_doomed_was_destroyed() {
+    let (mut world, model) = applied().await;
+    for service in [1, 2] {
+        for act in [Act::Erase(3), Act::Add(3, 3), Act::Remove(1), Act::Erase(1), Act::Password(3), Act::Remove(2)] {
+            world.act(service, act).await;
+        }
+    }
+    let follower = world.follower(&model);
+    let (health, stop) = (postkey_http::Health::new().check("destruction"), CancellationToken::new());
+    let destruction = Destruction::new(world.log(), world.vault(), Arc::clone(&model) as _);
+    let destroying = tokio::spawn(destruction.follow(&follower, health, stop.clone()));
+    let mut following = Following::start(follower);
+    let head = world.author.position();
+    following.reached(head).await;
+    let reached = async {
+        while world.vault().destroyed().await.unwrap() < head {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, reached).await.expect("it takes too long");
+    following.stop().await;
+    stop.cancel();
+    destroying.await.unwrap();
+
+    world.expect_rows(&model).await;
+    assert_eq!(rebuilt(&world, &model).await, Ok(RebuildReport { position: head, differences: Some(vec![]) }));
+    world.expect_rows(&model).await;
+    // As a second projection does it, entry by entry, from nothing.
+    let other = world.model_named("another").await;
+    let mut following = Following::start(world.follower(&other));
+    following.reached(head).await;
+    following.stop().await;
+    world.expect_rows(&other).await;
 }
 
 #[tokio::test]

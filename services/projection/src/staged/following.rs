@@ -1,5 +1,7 @@
 //! A projector on a leash.
 
+use std::sync::Arc;
+
 use domain::Position;
 use postkey_http::{Health, HealthCheck, Status};
 use tokio::sync::watch;
@@ -8,7 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::LIMIT;
-use crate::projector::{Broken, Checks, Follower, Progress};
+use crate::projector::{Broken, Checks, Follower, Leading, Progress};
 
 /// The checks of a follower that nobody else looks at.
 pub fn checks() -> Checks {
@@ -21,16 +23,18 @@ pub struct Following {
     pub progress: watch::Receiver<Progress>,
     pub health: HealthCheck,
     pub keys: HealthCheck,
+    pub leading: Arc<Leading>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Following {
     pub fn start(projector: Follower) -> Self {
-        let (progress, checks, stop) = (projector.progress(), checks(), CancellationToken::new());
+        let (progress, leading) = (projector.progress(), projector.leading());
+        let (checks, stop) = (checks(), CancellationToken::new());
         let Checks { projector: health, keys } = checks.clone();
         let task = tokio::spawn(projector.follow(checks, stop.clone()));
-        Self { progress, health, keys, stop, task }
+        Self { progress, health, keys, leading, stop, task }
     }
 
     /// Waits until the projector stands where `wanted` says.
@@ -49,7 +53,11 @@ impl Following {
         let halted = progress.halted.unwrap();
         let why = halted.to_string();
         let check = if matches!(halted, Broken::Keyless(_)) { &self.keys } else { &self.health };
-        assert_eq!(check.status(), Status::NeedsPerson(why.clone()));
+        let serves = progress.identified && matches!(halted, Broken::Keyless(_) | Broken::Corrupt(_));
+        let expected = if serves { Status::Impaired } else { Status::NeedsPerson };
+        assert_eq!(check.status(), expected(why.clone()));
+        // One that misses keys tries again and again.
+        assert!(!self.leading.leads() || matches!(halted, Broken::Keyless(_)), "it applies nothing");
         (progress.position, why)
     }
 

@@ -215,7 +215,7 @@ impl World {
         assert_eq!(model.services(&query).await.unwrap().rows, services);
         let mut found = Vec::new();
         for row in &services {
-            let query = UserQuery { service: row.id, after: None, limit: 500 };
+            let query = UserQuery { service: row.id, search: None, after: None, limit: 500 };
             found.extend(model.users(&query).await.unwrap().rows);
         }
         found.sort_by_key(|row| row.id);

@@ -11,26 +11,31 @@ use super::bench::Bench;
 /// Whose work it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// A change that somebody waits for: always next.
+    /// A change that a client asks for, and somebody waits for: always next.
     Command,
-    /// A sign-in.
+    /// A sign-in, or a user's own change.
     Login,
     /// A look at a password while it is typed.
     Check,
 }
 
-/// How many jobs wait in each lane; those in hand don't count. For metrics: by the time it is read it has changed.
+/// A number of jobs for each lane. For metrics: by the time it is read it has changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Depths {
-    /// Hashes, proofs and strict judgements for commands.
+    /// Hashes and strict judgements for clients' commands.
     pub commands: usize,
-    /// Verifications for sign-ins.
+    /// Verifications for sign-ins, and all that users' own changes take.
     pub logins: usize,
     /// Scores for checks.
     pub checks: usize,
 }
 
 impl Depths {
+    /// Each with its lane's name, as metrics have it.
+    pub const fn named(&self) -> [(&'static str, usize); 3] {
+        [("commands", self.commands), ("logins", self.logins), ("checks", self.checks)]
+    }
+
     pub(super) fn of(&self, lane: Lane) -> usize {
         match lane {
             Lane::Command => self.commands,
@@ -92,9 +97,19 @@ struct Queues {
     checks: VecDeque<Box<dyn Job>>,
     checks_turn: bool,
     closed: bool,
+    taken: Depths,
 }
 
 impl Queues {
+    fn count(&mut self, lane: Lane) {
+        let taken = match lane {
+            Lane::Command => &mut self.taken.commands,
+            Lane::Login => &mut self.taken.logins,
+            Lane::Check => &mut self.taken.checks,
+        };
+        *taken += 1;
+    }
+
     fn lane(&mut self, lane: Lane) -> &mut VecDeque<Box<dyn Job>> {
         match lane {
             Lane::Command => &mut self.commands,
@@ -145,6 +160,7 @@ impl Lanes {
             return Err(Refused::Full(queue.len()));
         }
         queue.push_back(job);
+        queues.count(lane);
         drop(queues);
         self.changed.notify_one();
         Ok(())
@@ -174,7 +190,8 @@ impl Lanes {
     /// Lets the threads end after the jobs in hand, and drops the others: their waiters are told.
     pub fn close(&self) {
         let mut queues = self.lock();
-        let dropped = std::mem::replace(&mut *queues, Queues { closed: true, ..Queues::default() });
+        let closed = Queues { closed: true, taken: queues.taken, ..Queues::default() };
+        let dropped = std::mem::replace(&mut *queues, closed);
         drop(queues);
         self.changed.notify_all();
         drop(dropped);
@@ -185,7 +202,12 @@ impl Lanes {
         self.lock().closed
     }
 
-    /// How many jobs wait in each lane.
+    /// How many jobs each lane has taken so far.
+    pub fn taken(&self) -> Depths {
+        self.lock().taken
+    }
+
+    /// How many jobs wait in each lane; those in hand don't count.
     pub fn depths(&self) -> Depths {
         let queues = self.lock();
         Depths { commands: queues.commands.len(), logins: queues.logins.len(), checks: queues.checks.len() }

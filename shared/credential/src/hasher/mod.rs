@@ -12,13 +12,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use domain::CredentialHash;
+use domain::text::nfc;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
 use self::bench::{Bench, Failed};
 pub use self::lanes::Depths;
 use self::lanes::{Lane, Lanes, Refused, Task};
-use crate::fold::nfc;
 use crate::parameters::{Parameters, SALT_BYTES};
 use crate::rule::Candidate;
 use crate::strength::{Score, score};
@@ -68,6 +68,25 @@ pub enum Verdict {
     Wrong,
 }
 
+/// Who asks for a command, which says among whom its passwords are judged and hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// A client whose word is enough, as a panel's: before everybody else.
+    Client,
+    /// Whoever claims to be the user: among the logins. Before the proof it may be anybody, and after it somebody who may
+    /// ask again and again; no Save waits for either.
+    User,
+}
+
+impl Asker {
+    const fn lane(self) -> Lane {
+        match self {
+            Self::Client => Lane::Command,
+            Self::User => Lane::Login,
+        }
+    }
+}
+
 /// The work was not done and may be asked for again: `503` with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}; try again in {} s", .retry_after.as_secs())]
@@ -103,10 +122,10 @@ pub struct Assessment {
 
 /// Hashes and verifies passwords, and scores them, on threads of its own.
 ///
-/// Each thread owns one block of memory. Jobs wait in three bounded lanes: commands ([`Self::hash`], [`Self::prove`],
-/// [`Self::parse`], [`Self::check_personal`]) come first, so a Save waits at most for the jobs in hand; logins
-/// ([`Self::verify`]) and checks ([`Self::score`], [`Self::assess`]) take turns. A full lane answers [`Overloaded`] at
-/// once. A job whose future was dropped before its turn is skipped. Dropped or stopped, its threads end after the jobs
+/// Each thread owns one block of memory. Jobs wait in three bounded lanes: commands ([`Self::hash`], [`Self::parse`],
+/// [`Self::check_personal`], for an [`Asker::Client`]) come first, so a Save waits at most for the jobs in hand; logins
+/// ([`Self::verify`], [`Self::prove`], and commands for an [`Asker::User`]) and checks ([`Self::score`], [`Self::assess`]) take
+/// turns. A full lane answers [`Overloaded`] at once. A job whose future was dropped before its turn is skipped. Dropped or stopped, its threads end after the jobs
 /// in hand.
 ///
 /// Passwords are wiped when their job is done or dropped, a thread's memory when the thread has nothing to do. What
@@ -151,11 +170,12 @@ impl Hasher {
     /// [`Overloaded`]: nothing was done.
     pub async fn hash(
         &self,
+        asker: Asker,
         password: impl Into<Arc<Password>>,
         salt: [u8; SALT_BYTES],
     ) -> Result<CredentialHash, Overloaded> {
         let password = password.into();
-        self.hashing(Lane::Command, move |bench| bench.hash(&password, &salt)).await
+        self.hashing(asker.lane(), move |bench| bench.hash(&password, &salt)).await
     }
 
     /// Verifies a password given at a login. Without a hash (an unknown or suspended user) it is verified against a
@@ -169,13 +189,13 @@ impl Hasher {
         self.hashing(Lane::Login, move |bench| bench.verify(&given, against.as_ref())).await
     }
 
-    /// As [`Self::verify`], for a command that asks for the current password.
+    /// As [`Self::verify`], for a command of an [`Asker::User`]'s, who gives the current password.
     ///
     /// # Errors
     /// [`Overloaded`]: there is no verdict.
     pub async fn prove(&self, given: SecretString, against: Option<&CredentialHash>) -> Result<Verdict, Overloaded> {
         let against = against.cloned();
-        self.hashing(Lane::Command, move |bench| bench.verify(&given, against.as_ref())).await
+        self.hashing(Asker::User.lane(), move |bench| bench.verify(&given, against.as_ref())).await
     }
 
     /// Judges a command's new password, as [`Password::parse`] does: here and now where the policy needs no score.
@@ -184,6 +204,7 @@ impl Hasher {
     /// [`Overloaded`]: it was not judged. Within: all broken rules.
     pub async fn parse(
         &self,
+        asker: Asker,
         raw: SecretString,
         policy: &Policy,
         personal: Option<&Personal>,
@@ -192,7 +213,7 @@ impl Hasher {
             return Ok(Password::parse(raw, policy, personal));
         }
         let (policy, personal) = (policy.clone(), personal.cloned());
-        self.queue(Lane::Command, move |_| Password::parse(raw, &policy, personal.as_ref())).await
+        self.queue(asker.lane(), move |_| Password::parse(raw, &policy, personal.as_ref())).await
     }
 
     /// Judges by the rules that depend on the user, as [`Password::check_personal`] does: here and now where the policy
@@ -202,6 +223,7 @@ impl Hasher {
     /// [`Overloaded`]: it was not judged. Within: all broken rules.
     pub async fn check_personal(
         &self,
+        asker: Asker,
         password: &Arc<Password>,
         policy: &Policy,
         personal: &Personal,
@@ -210,7 +232,7 @@ impl Hasher {
             return Ok(password.check_personal(policy, personal));
         }
         let (password, policy, personal) = (Arc::clone(password), policy.clone(), personal.clone());
-        self.queue(Lane::Command, move |_| password.check_personal(&policy, &personal)).await
+        self.queue(asker.lane(), move |_| password.check_personal(&policy, &personal)).await
     }
 
     /// Scores a password while it is typed, with its user's words as first guesses.
@@ -248,7 +270,12 @@ impl Hasher {
         self.lanes.close();
     }
 
-    /// How many jobs wait in each lane.
+    /// How many jobs each lane has taken since the start.
+    pub fn taken(&self) -> Depths {
+        self.lanes.taken()
+    }
+
+    /// How many jobs wait in each lane; those in hand don't count.
     pub fn depths(&self) -> Depths {
         self.lanes.depths()
     }

@@ -49,9 +49,26 @@ fn hold(hasher: &Hasher) -> mpsc::Sender<()> {
 }
 
 #[tokio::test]
+async fn what_a_user_asks_for_is_done_among_the_logins() {
+    let hasher = hasher(9, 9, 9);
+    let (policy, nobody) = (Policy::strict(), Personal::default());
+    for asker in [Asker::Client, Asker::User] {
+        let before = hasher.taken();
+        let parsed = hasher.parse(asker, "C0rrect-horse-battery".into(), &policy, None).await.expect("judged");
+        let parsed = Arc::new(parsed.expect("strong"));
+        hasher.check_personal(asker, &parsed, &policy, &nobody).await.expect("judged").expect("nobody's");
+        hasher.hash(asker, parsed, [1; 16]).await.expect("a hash");
+        let taken = hasher.taken();
+        let expected = if asker == Asker::Client { (3, 0, 0) } else { (0, 3, 0) };
+        let of = |lane: fn(&Depths) -> usize| lane(&taken) - lane(&before);
+        assert_eq!((of(|d| d.commands), of(|d| d.logins), of(|d| d.checks)), expected, "{asker:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_hashed_password_verifies_as_a_login_and_as_a_proof() {
     let hasher = hasher(1, 1, 1);
-    let hash = hasher.hash(password("Zoë-12345"), [1; 16]).await.expect("a hash");
+    let hash = hasher.hash(Asker::Client, password("Zoë-12345"), [1; 16]).await.expect("a hash");
     assert!(hash.expose().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
     for (given, verdict) in [("Zoe\u{308}-12345", Verdict::Right), ("Zoe-12345", Verdict::Wrong)] {
         assert_eq!(hasher.verify(given.into(), Some(&hash)).await, Ok(verdict));
@@ -64,7 +81,7 @@ async fn a_hashed_password_verifies_as_a_login_and_as_a_proof() {
 async fn the_owasp_parameters_are_the_default() {
     let config = HasherConfig::for_threads(NonZeroUsize::MIN);
     let hasher = Hasher::start(config).expect("a hasher");
-    let hash = hasher.hash(Arc::new(password("Zoë-12345")), [1; 16]).await.expect("a hash");
+    let hash = hasher.hash(Asker::Client, Arc::new(password("Zoë-12345")), [1; 16]).await.expect("a hash");
     assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     assert_eq!(hasher.verify("Zoë-12345".into(), Some(&hash)).await, Ok(Verdict::Right));
 }
@@ -74,9 +91,9 @@ async fn judging_and_scoring_work_on_the_pool() {
     let hasher = hasher(1, 1, 1);
     let personal = Personal::default().with_name(&domain::Name::parse("Wojciechowska").expect("a name"));
     for policy in [Policy::standard(), Policy::strict()] {
-        let parsed = hasher.parse("x wojciechOwska 9".into(), &policy, None).await.expect("judged");
+        let parsed = hasher.parse(Asker::Client, "x wojciechOwska 9".into(), &policy, None).await.expect("judged");
         let parsed = Arc::new(parsed.expect("a password"));
-        let judged = hasher.check_personal(&parsed, &policy, &personal).await.expect("judged");
+        let judged = hasher.check_personal(Asker::Client, &parsed, &policy, &personal).await.expect("judged");
         assert!(judged.expect_err("personal").iter().any(|v| v.code == ViolationCode::ContainsPersonal));
         let assessment = hasher.assess("password".into(), &policy, None).await.expect("judged");
         assert_eq!(assessment.score, Score::at_most(0));
@@ -94,7 +111,8 @@ async fn a_full_lane_is_refused_at_once_and_the_others_are_not() {
     assert!(poll(&mut first).is_pending());
     let refused = hasher.verify("b".into(), None).await.expect_err("full");
     assert_eq!((refused.reason, refused.retry_after.as_secs()), (OverloadReason::QueueFull, 1));
-    let mut command = pin!(hasher.prove("c".into(), None));
+    assert!(hasher.prove("c".into(), None).await.is_err(), "whoever asks for that may be anybody");
+    let mut command = pin!(hasher.queue(Lane::Command, |_| Verdict::Wrong));
     assert!(poll(&mut command).is_pending());
     assert_eq!(hasher.depths(), Depths { commands: 1, logins: 1, checks: 0 });
     drop(held);

@@ -1,19 +1,14 @@
 //! A user changes its own password, having proved the current one.
 
-use crate::{Command, EmailService, Event, NewCredential, Position, Rejection, UserId, UserState};
+use crate::{Command, EmailService, Event, NewCredential, Position, Rejection, User, UserId, UserState};
 
-/// What came of proving the current password.
+/// That the current password was given, and what the new one is to it. There is no command without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// It was not the current password.
-    Failed,
-    /// It was the password that was set at this position.
-    Proved {
-        /// The revision of the credential that was proved.
-        credential: Position,
-        /// Whether the new password is the one that was proved.
-        same: bool,
-    },
+pub struct Proof {
+    /// The revision of the credential that was proved.
+    pub credential: Position,
+    /// Whether the new password is the one that was proved.
+    pub same: bool,
 }
 
 /// A user changes its own password.
@@ -24,27 +19,45 @@ pub enum Proof {
 pub struct ChangeOwnPassword {
     /// Whose password.
     pub user: UserId,
-    /// What came of proving the current one.
+    /// That the current one was proved.
     pub proof: Proof,
     /// The password to set.
     pub credential: NewCredential,
+    /// The user's revision that the change was made for, where the caller insists.
+    pub expected: Option<Position>,
+}
+
+impl ChangeOwnPassword {
+    /// The user, unless something stands against the change, whatever its password's hash: that costs, and is best made after
+    /// this has been asked.
+    ///
+    /// # Errors
+    /// What stands against it.
+    pub fn allowed(
+        state: &EmailService,
+        user: UserId,
+        proof: Proof,
+        expected: Option<Position>,
+    ) -> Result<&User, Rejection> {
+        // Whoever can't sign in (any more) is told what a wrong password is told.
+        let user = state.provisioned().and_then(|service| service.present_user(user));
+        let user = user.map_err(|_| Rejection::WrongCurrentPassword)?;
+        let Some(current) = user.credential.as_ref().filter(|_| user.state == UserState::Active) else {
+            return Err(Rejection::WrongCurrentPassword);
+        };
+        if proof.credential != current.revision {
+            return Err(Rejection::Superseded);
+        }
+        user.expect(expected)?;
+        if proof.same { Err(Rejection::SamePassword) } else { Ok(user) }
+    }
 }
 
 impl Command for ChangeOwnPassword {
     fn decide(&self, state: &EmailService) -> Result<Vec<Event>, Rejection> {
-        let user = state.provisioned()?.present_user(self.user)?;
-        let Some(current) = user.credential.as_ref().filter(|_| user.state == UserState::Active) else {
-            return Err(Rejection::WrongCurrentPassword);
-        };
-        match self.proof {
-            Proof::Failed => Err(Rejection::WrongCurrentPassword),
-            Proof::Proved { credential, .. } if credential != current.revision => Err(Rejection::Superseded),
-            Proof::Proved { same: true, .. } => Err(Rejection::SamePassword),
-            Proof::Proved { same: false, credential } => {
-                let changed = self.credential.set_for(user.person.value.known(), Some(credential))?;
-                Ok(vec![Event::User(self.user, changed)])
-            }
-        }
+        let user = Self::allowed(state, self.user, self.proof, self.expected)?;
+        let changed = self.credential.set_for(user.person.value.known(), Some(self.proof.credential))?;
+        Ok(vec![Event::User(self.user, changed)])
     }
 }
 
@@ -58,51 +71,50 @@ mod tests {
         [provisioned(5, 100), Event::User(user(1), added(1, ann(), 10)), Event::User(user(1), password_set(5))]
     }
 
-    fn change(proof: Proof) -> ChangeOwnPassword {
-        ChangeOwnPassword { user: user(1), proof, credential: credential(6, ann()) }
-    }
+    const PROVED: Proof = Proof { credential: Position::new(3), same: false };
 
-    const PROVED: Proof = Proof::Proved { credential: Position::new(3), same: false };
+    fn change() -> ChangeOwnPassword {
+        ChangeOwnPassword { user: user(1), proof: PROVED, credential: credential(6, ann()), expected: None }
+    }
 
     #[test]
     fn a_proved_change_is_made() {
-        given(one_user()).when(change(PROVED)).then([Event::User(user(1), password_proved(6, 3))]);
+        given(one_user()).when(change()).then([Event::User(user(1), password_proved(6, 3))]);
     }
 
     #[test]
-    fn a_wrong_current_password_is_refused() {
-        given(one_user()).when(change(Proof::Failed)).refused(Rejection::WrongCurrentPassword);
-    }
-
-    #[test]
-    fn the_same_password_is_refused_only_once_it_was_proved() {
-        given(one_user())
-            .when(change(Proof::Proved { credential: Position::new(3), same: true }))
-            .refused(Rejection::SamePassword);
+    fn the_same_password_is_refused() {
+        let same = Proof { same: true, ..PROVED };
+        given(one_user()).when(ChangeOwnPassword { proof: same, ..change() }).refused(Rejection::SamePassword);
     }
 
     #[test]
     fn a_proof_of_an_older_credential_is_made_again() {
-        given(one_user())
-            .and([Event::User(user(1), password_set(8))])
-            .when(change(PROVED))
-            .refused(Rejection::Superseded);
+        let moved = || given(one_user()).and([Event::User(user(1), password_set(8))]);
+        moved().when(change()).refused(Rejection::Superseded);
+        let same = Proof { same: true, ..PROVED };
+        moved().when(ChangeOwnPassword { proof: same, ..change() }).refused(Rejection::Superseded);
+        let stale = ChangeOwnPassword { expected: Some(Position::new(2)), ..change() };
+        moved().when(stale).refused(Rejection::Superseded);
     }
 
     #[test]
-    fn a_suspended_user_learns_nothing() {
+    fn a_stale_change_is_refused_once_it_was_proved() {
         given(one_user())
-            .and([Event::User(user(1), UserEvent::UserSuspended)])
-            .when(change(PROVED))
-            .refused(Rejection::WrongCurrentPassword);
+            .when(ChangeOwnPassword { expected: Some(Position::new(2)), ..change() })
+            .refused(Rejection::StaleRevision { given: Position::new(2), current: Position::new(3) });
     }
 
     #[test]
-    fn an_unknown_or_removed_user_is_refused() {
-        given(one_user()).when(ChangeOwnPassword { user: user(2), ..change(PROVED) }).refused(Rejection::UserUnknown);
-        given(one_user())
-            .and([Event::User(user(1), UserEvent::UserRemoved)])
-            .when(change(PROVED))
-            .refused(Rejection::UserUnknown);
+    fn a_suspended_an_unknown_and_a_removed_user_learn_nothing() {
+        for event in [UserEvent::UserSuspended, UserEvent::UserRemoved] {
+            given(one_user())
+                .and([Event::User(user(1), event)])
+                .when(change())
+                .refused(Rejection::WrongCurrentPassword);
+        }
+        let unknown = || ChangeOwnPassword { user: user(2), ..change() };
+        given(one_user()).when(unknown()).refused(Rejection::WrongCurrentPassword);
+        given([]).when(unknown()).refused(Rejection::WrongCurrentPassword);
     }
 }

@@ -1,21 +1,24 @@
-//! The connection to NATS: as whom, over what, and what became of it.
+//! The connection to NATS, and what became of it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::{
-    Auth, AuthError, Client, ClientError, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, Request,
-    ServerAddr, ServerError, Subscriber,
+    Client, ClientError, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, Request, ServerAddr, ServerError,
+    Subscriber,
 };
 use bytes::Bytes;
-use percent_encoding::percent_decode_str;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::config::{NatsConfig, login, without_login};
+use super::credentials::{Credentials, readable, sign};
 use super::faults::{ApiFault, OpenError};
 
 /// How long one append may take. One that waits for the disk of a busy server takes most of a second.
@@ -23,9 +26,14 @@ pub(super) const APPEND_WITHIN: Duration = Duration::from_secs(3);
 /// How long one question may take. Short, so that an append whose leader stands still is looked up, and made again with
 /// the next leader, within its deadline.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
+/// After what time without an answer a question that changes nothing is asked again, beside the one under way: while servers
+/// elect a leader nobody hears the first, and the new leader would be found out only after the whole of [`ASK_WITHIN`].
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How long making a stream may take: several servers elect a leader for it before they answer, which alone can take longer
 /// than a question may.
 pub(super) const MAKE_WITHIN: Duration = Duration::from_secs(10);
+/// The pause before servers that were not ready are asked again.
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// How long a first connection may take in all.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long one server may take to greet: one that stands still takes connections and says nothing, and the others wait
@@ -35,74 +43,6 @@ const GREET_WITHIN: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How often a quiet connection is tried: one that is cut off without a word is given up at the third try.
 const PING: Duration = Duration::from_secs(1);
-
-/// Where a NATS cluster is, and as whom it is spoken to.
-#[derive(Clone)]
-pub struct NatsConfig {
-    /// The servers' URLs, `nats://host:port` or `tls://host:port`; any of them will do. A user and password in one of
-    /// them are shown to all, where there are no credentials.
-    pub servers: Vec<String>,
-    /// A file with an nkey's seed, or a credentials file (JWT and seed); read again at each connection.
-    pub credentials: Option<PathBuf>,
-    /// The certificates of authorities to trust, as PEM, instead of the system's.
-    pub ca: Option<PathBuf>,
-    /// This client's certificate and its key, as PEM.
-    pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// Whether TLS begins before the server says anything, as the servers' `handshake_first` wants it.
-    pub tls_first: bool,
-    /// What questions to JetStream begin with: `$JS.API`, or what an account behind service imports names it.
-    pub api_prefix: String,
-    /// What the subjects of answers begin with; an account may allow each identity its own only.
-    pub inbox_prefix: String,
-    /// The durable consumer to follow by, made beforehand; without one, a consumer is made for each time.
-    pub consumer: Option<String>,
-}
-
-impl NatsConfig {
-    /// Whoever the URLs say, over whatever they say.
-    pub fn new(servers: Vec<String>) -> Self {
-        Self {
-            servers,
-            credentials: None,
-            ca: None,
-            client_certificate: None,
-            tls_first: false,
-            api_prefix: "$JS.API".to_owned(),
-            inbox_prefix: "_INBOX".to_owned(),
-            consumer: None,
-        }
-    }
-
-    /// All that is read again at each connection.
-    fn files(&self) -> Vec<PathBuf> {
-        let certificate = self.client_certificate.iter().flat_map(|(certificate, key)| [certificate, key]);
-        self.credentials.iter().chain(&self.ca).chain(certificate).cloned().collect()
-    }
-
-    /// The servers in words, without what their URLs may hold of secrets.
-    pub fn shown(&self) -> String {
-        self.servers.iter().map(|url| without_login(url)).collect::<Vec<_>>().join(",")
-    }
-}
-
-fn without_login(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or(rest)),
-        None => url.rsplit('@').next().unwrap_or(url).to_owned(),
-    }
-}
-
-/// The first user and password in the servers' URLs, where they stand percent-encoded.
-fn login(servers: &[ServerAddr]) -> Option<(String, String)> {
-    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    servers.iter().find_map(|server| Some((plain(server.username()?), plain(server.password()?))))
-}
-
-impl fmt::Debug for NatsConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NatsConfig").field("servers", &self.shown()).finish_non_exhaustive()
-    }
-}
 
 /// A connection that comes back by itself, and says while it is away why it is.
 #[derive(Clone)]
@@ -268,6 +208,18 @@ impl Connection {
         Err(ApiFault::NoAnswer(refused.unwrap_or(failed)))
     }
 
+    /// Asks JetStream's API what changes nothing, and reads the first answer.
+    pub async fn ask<T: DeserializeOwned>(&self, operation: &str, question: &impl Serialize) -> Result<T, ApiFault> {
+        let mut asked = FuturesUnordered::new();
+        loop {
+            asked.push(self.api(operation, question));
+            // The first that is given up ends it, after `ASK_WITHIN`.
+            if let Ok(Some(answer)) = timeout(ASK_AGAIN_AFTER, asked.next()).await {
+                return answer;
+            }
+        }
+    }
+
     /// Asks JetStream's API and reads its answer.
     pub async fn api<T: DeserializeOwned>(&self, operation: &str, question: &impl Serialize) -> Result<T, ApiFault> {
         self.api_within(operation, question, ASK_WITHIN).await
@@ -350,52 +302,6 @@ fn is_refused(event: &Event) -> bool {
     }
 }
 
-/// A client's proof of who it is.
-struct Credentials {
-    jwt: Option<String>,
-    key: nkeys::KeyPair,
-}
-
-impl Credentials {
-    /// Reads a seed alone, or a credentials file: the user's JWT and its seed between marked lines
-    /// (<https://docs.nats.io/using-nats/developer/connecting/creds>).
-    fn read(path: &Path) -> Result<Self, OpenError> {
-        let unusable = |what: String| OpenError::Credentials { path: path.to_owned(), what };
-        let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?);
-        let marked = |name: &str| {
-            let begin = text.find(&format!("-----BEGIN {name}-----"))?;
-            text[begin..].lines().nth(1).map(str::trim)
-        };
-        let jwt = marked("NATS USER JWT").map(str::to_owned);
-        let seed = match &jwt {
-            Some(_) => marked("USER NKEY SEED"),
-            None => text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')),
-        };
-        let seed = seed.ok_or_else(|| unusable("there is no nkey's seed in it".to_owned()))?;
-        // The error says nothing of the seed, but nothing of use to a person either.
-        let key = nkeys::KeyPair::from_seed(seed).map_err(|_| unusable("it holds no valid nkey's seed".to_owned()))?;
-        Ok(Self { jwt, key })
-    }
-}
-
-fn sign(path: &Path, nonce: &[u8]) -> Result<Auth, AuthError> {
-    let credentials = Credentials::read(path).map_err(|error| AuthError::new(error.to_string()))?;
-    let mut auth = Auth::new();
-    auth.signature = Some(credentials.key.sign(nonce).map_err(|_| AuthError::new("the nkey can't sign"))?);
-    match credentials.jwt {
-        Some(jwt) => auth.jwt = Some(jwt),
-        None => auth.nkey = Some(credentials.key.public_key()),
-    }
-    Ok(auth)
-}
-
-fn readable(path: &Path) -> Result<PathBuf, OpenError> {
-    match std::fs::File::open(path) {
-        Ok(_) => Ok(path.to_owned()),
-        Err(error) => Err(OpenError::Credentials { path: path.to_owned(), what: error.to_string() }),
-    }
-}
-
 /// An error and what lies under it; the client's own words name no secrets.
 fn in_words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
@@ -408,4 +314,37 @@ fn in_words(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_that_nobody_answers_is_asked_again_before_it_is_given_up() {
+        // JetStream answers for itself what it does not know.
+        let url = servers::Nats::shared().account();
+        let config = NatsConfig { api_prefix: "ELSEWHERE".to_owned(), ..NatsConfig::new(vec![url]) };
+        let connection = Connection::open(&config).await.expect("a server");
+        let leader = Connection::open(&config).await.expect("a server");
+        let leader = leader.client();
+        let mut questions = leader.subscribe("ELSEWHERE.>").await.expect("connected");
+        // Heard by itself, its subscription stands.
+        leader.publish("ELSEWHERE.HERE", "".into()).await.expect("connected");
+        questions.next().await.expect("its own word");
+        let question = json!({});
+        let asking = connection.ask::<Value>("WHERE", &question);
+        // As of a server without a leader, and then of the new leader.
+        let answering = async {
+            questions.next().await.expect("a question");
+            let again = questions.next().await.expect("a question");
+            let answer = leader.publish(again.reply.expect("it wants an answer"), r#"{"at":7}"#.into());
+            answer.await.expect("connected");
+            std::future::pending().await
+        };
+        let answer = tokio::select! { answer = asking => answer, () = answering => return };
+        assert_eq!(answer.expect("the second was answered"), json!({"at": 7}));
+    }
 }

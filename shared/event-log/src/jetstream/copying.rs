@@ -13,15 +13,16 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 use uuid::Uuid;
 use wire::{LogId, Stored};
 
-use super::connection::APPEND_WITHIN;
-use super::connection::NatsConfig;
+use super::administration::create;
+use super::config::NatsConfig;
+use super::connection::{APPEND_WITHIN, MAKE_WITHIN, RETRY_AFTER};
 use super::faults::{self, ApiFault, OpenError, code};
 use super::stream::{self, Info, STREAM};
-use super::{Acknowledged, JetStreamStore, create};
+use super::{Acknowledged, JetStreamStore};
 use crate::{CopyEnd, CopyError, CopyId, Corrupt, Standing};
 
 /// What every subject of a log begins with, and what stands for it while a copy is under way.
@@ -43,9 +44,8 @@ const WITHIN: Duration = Duration::from_secs(5);
 const CLAIM: &str = "closed-for-copy";
 /// JetStream's error for a consumer of this name that was made otherwise (`server/errors.json` of nats-server 2.15.1).
 const CONSUMER_ALREADY_EXISTS: u64 = 10148;
-/// For how long, and at what intervals, a closed stream of several servers must end at the same position.
+/// For how many times [`RETRY_AFTER`] a closed stream of several servers must end at the same position.
 const AT_REST: u32 = 4;
-const LOOK: Duration = Duration::from_millis(250);
 
 /// By what the server gives each message of a copy the subject that it has in the log. A stream that was filled by a copy
 /// keeps it; no message comes to it any more once the stream captures the log's own subjects.
@@ -105,22 +105,32 @@ impl JetStreamStore {
     pub async fn open_for_copy(config: &NatsConfig) -> Result<Self, OpenError> {
         let store = Self::open_unfinished(config).await?;
         if store.settings().copying {
-            // An update that changes nothing, and an entry that no stream takes, for it names an end that none has.
+            // An update that changes nothing, and an entry that no stream takes.
             store.update(|_| {}).await?;
-            let mut headers = HeaderMap::new();
-            headers.insert(EXPECTED, (1u64 << 62).to_string());
-            let asked = store
-                .connection
-                .request(format!("{COPY_SUBJECTS}probe"), Some(headers), "".into(), APPEND_WITHIN)
-                .await;
-            let fault = asked.and_then(|message| faults::read::<Acknowledged>(&message.payload)).err();
-            if !fault.as_ref().is_some_and(|fault| fault.is(code::WRONG_LAST_SEQUENCE)) {
-                let what =
-                    fault.map_or_else(|| "the stream takes what it must not".to_owned(), |fault| fault.to_string());
-                return Err(OpenError::Refused(format!("{COPY_SUBJECTS}> can't be published to: {what}")));
+            let deadline = Instant::now() + MAKE_WITHIN;
+            while let Err(fault) = store.probe().await {
+                // Who leads a stream that was just made is known to one server before the others.
+                let may_pass = matches!(fault, ApiFault::NoAnswer(_)) && !fault.is_for_want_of_rights();
+                if may_pass && Instant::now() < deadline {
+                    sleep(RETRY_AFTER).await;
+                    continue;
+                }
+                return Err(OpenError::Refused(format!("{COPY_SUBJECTS}> can't be published to: {fault}")));
             }
         }
         Ok(store)
+    }
+
+    /// Offers an entry that no stream takes, for it names an end that none has: fails unless it is refused for just that.
+    async fn probe(&self) -> Result<(), ApiFault> {
+        let mut headers = HeaderMap::new();
+        headers.insert(EXPECTED, (1u64 << 62).to_string());
+        let asked = self.connection.request(format!("{COPY_SUBJECTS}probe"), Some(headers), "".into(), APPEND_WITHIN);
+        match faults::read::<Acknowledged>(&asked.await?.payload) {
+            Err(fault) if fault.is(code::WRONG_LAST_SEQUENCE) => Ok(()),
+            Err(fault) => Err(fault),
+            Ok(_) => Err(ApiFault::Nonsense("the stream takes what it must not".to_owned())),
+        }
     }
 
     /// Makes sure that no other copy closes the stream.
@@ -166,7 +176,7 @@ impl JetStreamStore {
             if same >= at_rest {
                 return Ok(standing.head);
             }
-            sleep(LOOK).await;
+            sleep(RETRY_AFTER).await;
         }
     }
 

@@ -24,6 +24,10 @@ pub(super) mod code {
     pub const WRONG_LAST_SEQUENCE_IN_FLIGHT: u64 = 10164;
     /// The stream was sealed.
     pub const STREAM_SEALED: u64 = 10109;
+    /// Too few servers that could hold a stream are known to be there, now or ever.
+    pub const NO_SUITABLE_PEERS: u64 = 10005;
+    /// The cluster has no leader.
+    pub const CLUSTER_NOT_AVAILABLE: u64 = 10008;
 }
 
 /// Why a stream can't be used as a log.
@@ -90,6 +94,11 @@ impl ApiFault {
     /// Whether nobody answers because these credentials may not ask; the connection hears that in the server's words.
     pub fn is_for_want_of_rights(&self) -> bool {
         matches!(self, Self::NoAnswer(what) if what.to_lowercase().contains("permissions violation"))
+    }
+
+    /// Whether it may end by itself once the servers of the cluster have heard from each other.
+    pub fn is_of_a_cluster_that_gathers(&self) -> bool {
+        self.is(code::NO_SUITABLE_PEERS) || self.is(code::CLUSTER_NOT_AVAILABLE)
     }
 
     /// What it means to a reader: nothing that waiting can't mend.

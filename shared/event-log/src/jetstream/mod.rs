@@ -3,8 +3,11 @@
 //! Whoever may publish to the stream can put entries in it, and whoever may administer it can take it away; entries'
 //! MACs, positions and the signed ledger find that out, this store does not.
 
+mod administration;
+mod config;
 mod connection;
 mod copying;
+mod credentials;
 mod faults;
 mod follow;
 mod reach;
@@ -23,18 +26,18 @@ use domain::Position;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 use wire::{Entry, LogId, Stored};
 
-pub use connection::NatsConfig;
+pub use administration::StreamReport;
+pub use config::NatsConfig;
 pub use faults::OpenError as JetStreamError;
 pub use stream::STREAM;
 pub use wake::Wakes;
 
-use self::connection::{APPEND_WITHIN, Connection, MAKE_WITHIN};
+use self::connection::{APPEND_WITHIN, Connection};
 use self::faults::{ApiFault, code, damaged};
 use self::reach::Reach;
 use self::stream::{Info, Settings};
@@ -97,23 +100,6 @@ pub struct Alarms {
     pub consumer: Option<String>,
 }
 
-/// A stream as an administrator sees it.
-#[derive(Clone, Debug)]
-pub struct StreamReport {
-    /// The log that it holds.
-    pub log: LogId,
-    /// How many servers hold it.
-    pub replicas: u64,
-    /// Their names.
-    pub servers: Vec<String>,
-    /// Where it ends.
-    pub head: Position,
-    /// Which of them are down or behind.
-    pub behind: Option<String>,
-    /// What is not as it must be.
-    pub drift: Vec<String>,
-}
-
 #[derive(Deserialize)]
 struct Acknowledged {
     stream: String,
@@ -151,65 +137,6 @@ impl JetStreamStore {
         Ok(store)
     }
 
-    /// Makes the stream of a new, empty log, held by so many servers, and opens it. Takes the right to make streams.
-    ///
-    /// # Errors
-    /// Where there is one already, which stays as it is, or the servers refuse.
-    pub async fn create(config: &NatsConfig, log: LogId, replicas: usize) -> Result<Self, JetStreamError> {
-        create(config, &stream::creation(log, replicas, false)).await?;
-        Self::open(config).await
-    }
-
-    /// How many servers a new stream should be held by: three where the servers are a cluster, else one.
-    ///
-    /// # Errors
-    /// Where they can't be reached.
-    pub async fn sensible_replicas(config: &NatsConfig) -> Result<usize, JetStreamError> {
-        let connection = connect(config).await?;
-        Ok(if connection.server_info().cluster.is_some() { 3 } else { 1 })
-    }
-
-    /// Makes durable consumers to follow by, for whoever may not make its own. Takes an administrator's credentials.
-    ///
-    /// # Errors
-    /// Where the servers refuse, or do not answer.
-    pub async fn make_consumers(&self, names: &[String]) -> Result<(), JetStreamError> {
-        for name in names {
-            follow::make_durable(&self.connection, name).await.map_err(|fault| {
-                if fault.is_for_want_of_rights() {
-                    return JetStreamError::Refused(format!(
-                        "the consumer {name} can't be made ({fault}): `postkey nats setup` makes it, with an administrator's \
-                         credentials"
-                    ));
-                }
-                match fault {
-                    ApiFault::NoAnswer(why) => {
-                        let servers = self.connection.server_info().host;
-                        JetStreamError::Unavailable { servers, reason: format!("consumer {name}: {why}") }
-                    }
-                    fault => JetStreamError::Refused(format!("consumer {name}: {fault}")),
-                }
-            })?;
-        }
-        Ok(())
-    }
-
-    /// The stream as it is now.
-    ///
-    /// # Errors
-    /// Where it can't be asked.
-    pub async fn report(&self) -> Result<StreamReport, ReadError> {
-        let (info, settings) = self.info().await?;
-        Ok(StreamReport {
-            log: settings.log,
-            replicas: settings.replicas,
-            behind: stream::servers_behind(info.cluster.as_ref()),
-            servers: info.cluster.map(|cluster| cluster.servers()).unwrap_or_default(),
-            head: info.state.head()?,
-            drift: settings.drift,
-        })
-    }
-
     /// Which log the stream holds, as it said when it was opened.
     pub const fn log(&self) -> LogId {
         self.log
@@ -228,17 +155,6 @@ impl JetStreamStore {
     /// Messages between services, to wake each other.
     pub fn wakes(&self) -> Wakes {
         Wakes::new(self.connection.clone())
-    }
-
-    async fn update(
-        &self,
-        change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>),
-    ) -> Result<(), JetStreamError> {
-        let refused = |fault: ApiFault| JetStreamError::Refused(fault.to_string());
-        let info = info(&self.connection).await.map_err(refused)?;
-        let changed = stream::changed(&info.config, change)?;
-        let updated = self.connection.api::<Info>(&format!("STREAM.UPDATE.{STREAM}"), &changed).await;
-        self.note(&updated.map_err(refused)?).map(|_| ())
     }
 
     fn settings(&self) -> Settings {
@@ -457,25 +373,7 @@ pub fn is_recent(version: &str) -> bool {
 }
 
 async fn info(connection: &Connection) -> Result<Info, ApiFault> {
-    connection.api(&format!("STREAM.INFO.{STREAM}"), &json!({})).await
-}
-
-async fn create(config: &NatsConfig, creation: &serde_json::Value) -> Result<(), JetStreamError> {
-    let connection = connect(config).await?;
-    match info(&connection).await {
-        Ok(_) => return Err(JetStreamError::AlreadyExists),
-        Err(fault) if fault.is(code::STREAM_NOT_FOUND) => {}
-        Err(fault) => return Err(refused(config, fault)),
-    }
-    match connection.api_within::<IgnoredAny>(&format!("STREAM.CREATE.{STREAM}"), creation, MAKE_WITHIN).await {
-        Ok(_) => Ok(()),
-        Err(fault) if fault.is(code::STREAM_NAME_IN_USE) => Err(JetStreamError::AlreadyExists),
-        // It may be made all the same, a little later.
-        Err(fault @ ApiFault::NoAnswer(_)) if !fault.is_for_want_of_rights() => Err(refused(config, fault)),
-        Err(fault) => Err(JetStreamError::Refused(format!(
-            "the stream {STREAM} can't be made ({fault}): `postkey nats setup` makes it, with an administrator's credentials"
-        ))),
-    }
+    connection.ask(&format!("STREAM.INFO.{STREAM}"), &json!({})).await
 }
 
 fn refused(config: &NatsConfig, fault: ApiFault) -> JetStreamError {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::{Connection, NatsConfig};
+use super::config::NatsConfig;
+use super::connection::Connection;
 
 /// For how long the leader may be out of reach over a connection that stands, before another server is tried: longer than
 /// servers take to elect one.

@@ -76,7 +76,7 @@ fn question(scope: &Scope, after: Position) -> serde_json::Value {
 
 /// Asks the leader for one message.
 async fn get(connection: &Connection, question: &serde_json::Value) -> Result<Option<Stored>, ReadError> {
-    match connection.api::<Got>(&format!("STREAM.MSG.GET.{STREAM}"), question).await {
+    match connection.ask::<Got>(&format!("STREAM.MSG.GET.{STREAM}"), question).await {
         Ok(Got { message: GotMessage { subject, seq, data } }) => {
             let position = Position::new(seq);
             let bytes =

@@ -5,6 +5,7 @@
 pub mod proxy;
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -101,6 +102,14 @@ impl Administrator {
     /// Makes the stream by hand.
     pub async fn make(&self, settings: Value) {
         self.api("STREAM.CREATE.POSTKEY", &settings).await;
+    }
+
+    /// Why no stream with these settings can be made now: JetStream's code. It is made where one can be.
+    pub async fn refused_to_make(&self, settings: &Value) -> Option<u64> {
+        match self.try_api("STREAM.CREATE.POSTKEY", settings).await? {
+            Response::Err { error } => Some(error.error_code().0),
+            Response::Ok(_) => None,
+        }
     }
 
     /// Changes one of its settings.
@@ -225,25 +234,28 @@ async fn write(log: Arc<EventLog>, writer: u64, ended: Arc<AtomicBool>) -> Vec<S
     told
 }
 
-/// Follows until so many have come, and again after each doubt; says how many doubts there were.
+/// Follows until so many have come, and again after each doubt; says how many doubts there were. What it has given up is gone
+/// before the pause: a pull that stands takes what another follower is sent.
 pub async fn followed(log: &EventLog, after: Position, count: usize) -> (Vec<Stored>, usize) {
     let (mut found, mut doubts) = (Vec::new(), 0);
-    while found.len() < count {
+    loop {
         let last = found.last().map_or(after, |stored: &Stored| stored.position);
         let mut entries = log.follow(last);
-        while found.len() < count {
+        loop {
+            if found.len() == count {
+                return (found, doubts);
+            }
             match entries.next().await.expect("no end but by an error") {
                 Ok(stored) => found.push(stored),
-                Err(ReadError::Unavailable(_)) => {
-                    doubts += 1;
-                    sleep(Duration::from_millis(20)).await;
-                    break;
-                }
+                Err(ReadError::Unavailable(_)) => break,
                 Err(error) => panic!("{error}"),
             }
         }
+        drop(entries);
+        doubts += 1;
+        // Pauses differ, so that two that share a consumer do not come again in step.
+        sleep(Duration::from_millis(20 + RandomState::new().build_hasher().finish() % 80)).await;
     }
-    (found, doubts)
 }
 
 /// How long a follower may go on with a consumer that is no more. It gives up after 2 s; the rest is for machines that are

@@ -1,8 +1,10 @@
 //! The rows of the table, and what runs them.
 
 mod edits;
+mod flood;
 mod leader;
 mod logins;
+mod memory;
 mod peers;
 mod rebuild;
 mod saves;
@@ -75,9 +77,13 @@ const PLANS: &[Plan] = &[
     plan!("edits-disintegrate", "EditUser, NATS sync always ÷ disintegrate, 64 in flight", peers::nats_to_disintegrate),
     plan!("edits-sqlite", "EditUser, SQLite ÷ one-row transactions at FULL, 64 in flight", edits::sqlite),
     plan!("logins", "logins ÷ bare argon2id on all cores", logins::logins),
+    plan!("logins-repeated", "repeated logins from the cache ÷ a bare axum JSON echo, 64 in flight", logins::repeated),
+    plan!("flood-logins", "login flood at 4 × capacity: accepted logins ÷ capacity", flood::accepted),
+    plan!("flood-saves", "login flood at 4 × capacity: p99 of Save ÷ idle", flood::saves),
     plan!("save-nats", "Save with password, NATS: p50 beyond argon2id and one publish", saves::nats),
     plan!("save-sqlite", "Save with password, SQLite: p50 beyond argon2id and one transaction", saves::sqlite),
     plan!("rebuild", "rebuild from NATS into PostgreSQL", rebuild::nats_to_postgres),
+    plan!("memory", "resident memory at 100,000 users, SQLite, idle", memory::idle),
     plan!("leader-killed", "leader of the stream killed: until commands resume", leader::killed),
 ];
 

@@ -28,23 +28,37 @@ pub async fn nats_to_postgres(bench: &Bench, id: &'static str, title: &'static s
     let url = production.servers.broker.urls();
     let reads = Job::Reads(Reads { url, stream: STREAM.to_owned(), messages: bench.entries });
     let broker = production.servers.broker.watched()?;
-    let (mut raw, mut rebuilt) = (vec![measure(&reads, &broker).await?], Vec::new());
+    let (mut raw, mut rebuilt, mut held) = (vec![measure(&reads, &broker).await?], Vec::new(), Vec::new());
     // The first one fills an empty read model, the second compares with it.
     for _ in 0..bench.rounds.min(2) {
-        rebuilt.push(rebuild(bench, &production)?);
+        let (measured, memory) = rebuild(bench, &production)?;
+        rebuilt.push(measured);
+        held.push(memory);
         raw.push(measure(&reads, &broker).await?);
     }
     let rates: Vec<_> = rebuilt.iter().map(Measured::rate).collect();
     let row = Row::new(id, title).figure(&rates, "entries/s", Some(Target::AtLeast(50_000.0)));
     let row = row.side("rebuild", &rebuilt).side("reading only", &raw);
-    Ok(row.note(format!("{} entries over {} users, from start to end of the process", bench.entries, population.all())))
+    let row = row.note(format!(
+        "{} entries over {} users, from start to end of the process",
+        bench.entries,
+        population.all()
+    ));
+    Ok(held.iter().fold(row, |row, held| row.note(by_tenths(held))))
 }
 
-fn rebuild(bench: &Bench, production: &Production) -> Result<Measured, Failure> {
+/// What a process held at the most in each tenth of its time: memory that grows with the entries grows from one to the next.
+fn by_tenths(held: &[f64]) -> String {
+    let tenths = held.chunks(held.len().div_ceil(10).max(1));
+    let most: Vec<_> = tenths.map(|tenth| format!("{:.0}", tenth.iter().copied().fold(0.0, f64::max))).collect();
+    format!("resident at the most in each tenth of its time: {} MB", most.join(", "))
+}
+
+fn rebuild(bench: &Bench, production: &Production) -> Result<(Measured, Vec<f64>), Failure> {
     let mut watched = production.servers.broker.watched()?;
     watched.push(production.servers.database.watched());
     let (before, begun) = (Sample::take(&watched)?, Instant::now());
-    let said = bench.postkey.run(production.calls.rebuild(), "postkey rebuild")?;
+    let (said, held) = bench.postkey.run_watched(production.calls.rebuild(), "postkey rebuild")?;
     let seconds = begun.elapsed().as_secs_f64();
     let usage = before.until_with_ended(&Sample::take(&watched)?, "rebuild");
     let position: u64 = said.rsplit(' ').next().unwrap_or_default().parse().named("what postkey rebuild says")?;
@@ -53,5 +67,19 @@ fn rebuild(bench: &Bench, production: &Production) -> Result<Measured, Failure> 
         return Err(Failure::new("postkey rebuild", format!("it came to position {position} of {wanted}")));
     }
     let tally = Tally { operations: position, seconds, ..Tally::default() };
-    Ok(Measured { tally, usage })
+    Ok((Measured { tally, usage }, held))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_told_by_tenths() {
+        let held: Vec<f64> = (0..20_u32).map(f64::from).collect();
+        assert_eq!(
+            by_tenths(&held),
+            "resident at the most in each tenth of its time: 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 MB"
+        );
+    }
 }

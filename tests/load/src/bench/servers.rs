@@ -42,7 +42,7 @@ impl Database {
 /// One nats-server or three, without accounts: whoever connects may do everything.
 pub enum Broker {
     /// One.
-    One(Nats),
+    One(Box<Nats>),
     /// Three, for three replicas.
     Three(NatsCluster),
 }
@@ -50,7 +50,7 @@ pub enum Broker {
 impl Broker {
     /// Starts one; `lazy`: `sync_interval` is left at its default of 2 minutes, otherwise it is `always`.
     pub fn one(lazy: bool) -> Self {
-        Self::One(Nats::with(NatsOptions { lazy_sync: lazy, config: Some(String::new()) }))
+        Self::One(Box::new(Nats::with(NatsOptions { lazy_sync: lazy, config: Some(String::new()) })))
     }
 
     /// Starts three, `sync_interval: always`.

@@ -39,7 +39,14 @@ impl Stack {
     /// # Errors
     /// Where a step fails.
     pub async fn sqlite(bench: &Bench) -> Result<Self, Failure> {
-        let population = bench.population();
+        Self::sqlite_of(bench, bench.population()).await
+    }
+
+    /// The same with another population.
+    ///
+    /// # Errors
+    /// Where a step fails.
+    pub async fn sqlite_of(bench: &Bench, population: Population) -> Result<Self, Failure> {
         let folder = scratch()?;
         let data = folder.path().join("data");
         // The first start makes keys, tokens, stores, and the log's first entry.

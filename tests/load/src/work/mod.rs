@@ -2,6 +2,7 @@
 //! nobody but whom it measures.
 
 mod connection;
+pub mod echo;
 mod edits;
 mod hashes;
 mod logins;
@@ -21,7 +22,7 @@ pub use hashes::{Hashes, hash_once, memory as hash_memory};
 pub use logins::Logins;
 pub use publishes::Publishes;
 pub use reads::Reads;
-pub use saves::{Durable, Saves, SavesTally};
+pub use saves::{Durable, PacedSaves, Saves, SavesTally};
 pub use transactions::{InsertsPostgres, InsertsSqlite};
 pub use window::{Timing, Window};
 
@@ -34,8 +35,12 @@ pub enum Job {
     Edits(Edits),
     /// Logins over HTTP.
     Logins(Logins),
+    /// The bodies of logins to the echo.
+    Echoes(Logins),
     /// Saves with a password, one at a time, beside one argon2id and one durable write.
     Saves(Saves),
+    /// Saves with a password alone, some time apart.
+    PacedSaves(PacedSaves),
     /// Guarded publishes to a stream of its own, by async-nats.
     Publishes(Publishes),
     /// Reading a stream from its beginning, by async-nats.
@@ -54,7 +59,9 @@ impl Job {
         match self {
             Self::Edits(_) => "edits",
             Self::Logins(_) => "logins",
+            Self::Echoes(_) => "the echo",
             Self::Saves(_) => "saves",
+            Self::PacedSaves(_) => "paced saves",
             Self::Publishes(_) => "raw publishes",
             Self::Reads(_) => "raw reads",
             Self::InsertsSqlite(_) => "raw SQLite transactions",
@@ -66,8 +73,9 @@ impl Job {
     async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Edits(job) => say("end", &job.run().await?),
-            Self::Logins(job) => say("end", &job.run().await?),
+            Self::Logins(job) | Self::Echoes(job) => say("end", &job.run().await?),
             Self::Saves(job) => say("end", &job.run().await?),
+            Self::PacedSaves(job) => say("end", &job.run().await?),
             Self::Publishes(job) => say("end", &job.run().await?),
             Self::Reads(job) => say("end", &job.run().await?),
             Self::InsertsSqlite(job) => say("end", &job.run().await?),

@@ -108,7 +108,7 @@ impl Saves {
         let bytes = Bytes::from(vec![b'x'; self.bytes]);
         // Once untimed: it loads the service, and opens what is opened on first use.
         for number in 0..3 {
-            self.save(&mut connection, number).await?;
+            self.of(number).save(&mut connection).await?;
             writer.write(&bytes).await?;
         }
         say_begin()?;
@@ -124,7 +124,7 @@ impl Saves {
             writer.write(&bytes).await?;
             writes.push(micros(begun));
             let begun = Instant::now();
-            self.save(&mut connection, number).await?;
+            self.of(number).save(&mut connection).await?;
             saves.push(micros(begun));
             number += 1;
         }
@@ -135,17 +135,70 @@ impl Saves {
         Ok(SavesTally { tally, hashes_us: Latencies::of(hashes), writes_us: Latencies::of(writes) })
     }
 
-    /// One save of a password, of the users of the first service in turn.
-    async fn save(&self, connection: &mut Connection, number: u32) -> Result<(), Failure> {
-        let user = self.population.user(0, number % self.population.users);
+    fn of(&self, number: u32) -> Save {
+        Save { population: self.population, round: self.round, number }
+    }
+}
+
+/// One save of a password, of the users of the first service in turn.
+struct Save {
+    population: Population,
+    round: u32,
+    number: u32,
+}
+
+impl Save {
+    async fn save(&self, connection: &mut Connection) -> Result<(), Failure> {
+        let user = self.population.user(0, self.number % self.population.users);
         let path = format!("/v1/services/{}/users/{user}", self.population.service(0));
-        let body = format!(r#"{{"password":"Copper-Tulip-{}-{number}-Boat"}}"#, self.round);
+        let body = format!(r#"{{"password":"Copper-Tulip-{}-{}-Boat"}}"#, self.round, self.number);
         let answer = connection.send(Method::PATCH, &path, Some(body)).await?;
         let receipt: Option<Receipt> = serde_json::from_slice(&answer.body).ok();
         match receipt {
             Some(receipt) if answer.status == 200 && receipt.effective => Ok(()),
             _ => Err(Failure::new("a save with a password", answer.code())),
         }
+    }
+}
+
+/// The pause between two paced saves.
+const APART: Duration = Duration::from_millis(50);
+
+/// Saves alone, one at a time and some time apart, as people make them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PacedSaves {
+    /// The command service.
+    pub command: String,
+    /// Headers of every request: the token and whose services these are.
+    pub headers: Vec<(String, String)>,
+    /// Whom to edit.
+    pub population: Population,
+    /// Makes passwords differ from those of another round.
+    pub round: u32,
+    /// For how long, in seconds; at least one is done.
+    pub seconds: f64,
+}
+
+impl PacedSaves {
+    pub(super) async fn run(self) -> Result<Tally, Failure> {
+        let mut connection = Connection::new(&self.command, &self.headers)?;
+        let save = |number| Save { population: self.population, round: self.round, number };
+        for number in 0..3 {
+            save(number).save(&mut connection).await?;
+        }
+        say_begin()?;
+        let (began, mut took, mut number) = (Instant::now(), Vec::new(), 3);
+        while took.is_empty() || began.elapsed() < Duration::from_secs_f64(self.seconds) {
+            tokio::time::sleep(APART).await;
+            let begun = Instant::now();
+            save(number).save(&mut connection).await?;
+            took.push(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
+            number += 1;
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        say_over()?;
+        let operations = took.len() as u64;
+        Ok(Tally { operations, seconds, latencies_us: Latencies::of(took), ..Tally::default() })
     }
 }
 

@@ -136,6 +136,47 @@ async fn a_weak_password_stores_no_key() {
 }
 
 #[tokio::test]
+async fn what_is_refused_or_changes_nothing_or_is_a_repeat_leaves_no_key() {
+    let (world, one, two) = two_instances().await;
+    let (ann, old) = ("ann@acme.example", "Tr0ub4dor&3-x");
+    let user = one.add(ann).key("added").send().await.done(201).user();
+    let gone = one.add("bob@acme.example").send().await.done(201).user();
+    one.remove(DOMAIN, &gone).send().await.done(200);
+    one.change_plan(DOMAIN, 1).send().await.done(200);
+    let before = (world.keys.count(), world.head().await);
+    for instance in [&one, &two, &world.instance()] {
+        instance.provision(DOMAIN).send().await.refused(409, "domain_taken");
+        instance.add(ann).send().await.refused(409, "address_taken");
+        instance.add("cem@acme.example").send().await.refused(409, "plan_full");
+        instance.add("cem@nowhere.example").send().await.refused(404, "not_found");
+        instance.add(ann).key("added").send().await.done(201);
+        let stale = instance.set_password(DOMAIN, &user, PASSWORD).header("if-match", "\"1\"");
+        stale.send().await.refused(412, "stale_revision");
+        instance.set_password(DOMAIN, &gone, PASSWORD).send().await.refused(404, "not_found");
+        let large = json!({"quota_bytes": 1_u64 << 41, "password": PASSWORD});
+        instance.edit(DOMAIN, &user, large).send().await.refused(409, "pool_exceeded");
+        instance.change_own(ann, PASSWORD, old).send().await.refused(403, "wrong_current_password");
+        instance.change_own(ann, old, old).send().await.refused(409, "same_password");
+        let stale = instance.change_own(ann, old, PASSWORD).header("if-match", "\"1\"");
+        stale.send().await.refused(412, "stale_revision");
+        instance.rename(DOMAIN, &user, "Lee").send().await.done(200);
+        assert_eq!((world.keys.count(), world.head().await), before);
+    }
+}
+
+/// Of those that want the same, and of the same that comes twice, one brings its keys.
+#[tokio::test]
+async fn what_is_refused_because_another_came_first_leaves_no_key() {
+    let (world, one, _) = two_instances().await;
+    let before = world.keys.count();
+    let calls = (0..8).map(|n| one.add("ann@acme.example").key(if n < 4 { "one" } else { "other" }).send());
+    for answer in futures::future::join_all(calls).await {
+        assert!(matches!(answer.code(), "201" | "address_taken"), "{answer:?}");
+    }
+    assert_eq!((world.history(DOMAIN).await.len(), world.keys.count()), (2, before + 2), "of a profile and a password");
+}
+
+#[tokio::test]
 async fn a_corrupt_history_that_the_projection_has_passed_stops_its_service_and_no_other() {
     let (world, one, two) = two_instances().await;
     one.provision("acme.test").send().await.done(201);
@@ -200,7 +241,7 @@ async fn a_command_that_waits_for_its_turn_is_not_appended_once_the_log_is_known
     let (let_go, held) = tokio::sync::oneshot::channel::<()>();
     one.store.before_the_next_append(async move { held.await.unwrap() });
     let first = one.change_plan(DOMAIN, 3).header("prefer", "wait=0").send();
-    let second = one.change_plan(DOMAIN, 4).send();
+    let second = one.change_plan(DOMAIN, 4).header("prefer", "wait=0").send();
     let meanwhile = async {
         one.store.tried(2).await;
         world.projection.says(100, OTHER_LOG);
@@ -208,6 +249,9 @@ async fn a_command_that_waits_for_its_turn_is_not_appended_once_the_log_is_known
         let_go.send(()).unwrap();
     };
     let (first, second, ()) = tokio::join!(first, second, meanwhile);
+    let mut both = [first, second];
+    both.sort_by_key(|answer| answer.status);
+    let [first, second] = both;
     first.done(202);
     second.refused(503, "log_corrupt");
     assert_eq!(world.history(DOMAIN).await.len(), 2);
@@ -256,6 +300,27 @@ async fn a_clock_that_went_back_does_not_take_history_with_it() {
 }
 
 #[tokio::test]
+async fn two_clocks_that_are_apart_are_told_of_whichever_is_ahead_and_neither_is_blamed() {
+    let (world, one, _) = two_instances().await;
+    let clock = || one.health.check("clock").status();
+    for (minutes, seconds, said) in
+        [(5, 0, None), (60, 0, Some("ahead of")), (-5, 0, None), (-5, -1, Some("behind")), (0, 0, None)]
+    {
+        world.projection.ahead(TimeDelta::minutes(minutes) + TimeDelta::seconds(seconds));
+        // A change has the projection answer, and is in force once that is heard.
+        let plan = 3 + world.head().await;
+        one.change_plan(DOMAIN, plan).send().await.done(200);
+        match (said, clock()) {
+            (None, status) => assert_eq!(status, Status::Green, "{minutes} minutes"),
+            (Some(said), Status::Yellow(reason)) => {
+                assert!(reason.contains(said) && reason.contains("one of the two"), "{minutes} minutes: {reason}");
+            }
+            (Some(_), status) => panic!("{minutes} minutes: {status:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_caller_who_goes_away_leaves_a_service_that_can_be_changed() {
     let (world, one, _) = two_instances().await;
     let ann = one.add("ann@acme.example").send().await.done(201).user();
@@ -269,4 +334,28 @@ async fn a_caller_who_goes_away_leaves_a_service_that_can_be_changed() {
     drop(gone);
     one.rename(DOMAIN, &ann, "Young").send().await.done(200);
     assert_eq!(world.history(DOMAIN).await.len(), 3);
+}
+
+/// Nothing is stored that would be in force later; that what it found is not in force yet is said all the same.
+#[tokio::test]
+async fn an_edit_of_nothing_is_done_while_the_projection_is_behind() {
+    let (world, one, _) = two_instances().await;
+    let ann = one.add("ann@acme.example").send().await.done(201).user();
+    world.projection.says(world.head().await, LOG);
+    let rename = || one.rename(DOMAIN, &ann, "Young").header("prefer", "wait=0").send();
+    let stored = rename().await.done(202);
+    let head = world.head().await;
+    for edit in [rename().await, one.change_plan(DOMAIN, 10).header("prefer", "wait=0").send().await] {
+        let nothing = edit.done(200);
+        assert_eq!((nothing.position(), &nothing.json["events"]), (head, &json!([])));
+        assert_eq!((&nothing.json["effective"], &nothing.json["effective_at"]), (&json!(false), &json!(null)));
+    }
+    let counted = async |command: &str, outcome: &str| {
+        one.shows(&format!("postkey_commands_total{{command=\"{command}\",outcome=\"{outcome}\"}}")).await
+    };
+    assert_eq!((counted("EditUser", "stored").await, counted("EditUser", "unchanged").await), (Some(1.0), Some(1.0)));
+    assert_eq!(counted("ChangePlan", "unchanged").await, Some(1.0));
+    world.projection.says(stored.position(), LOG);
+    let nothing = one.rename(DOMAIN, &ann, "Young").send().await.done(200);
+    assert_eq!((&nothing.json["events"], &nothing.json["effective"]), (&json!([]), &json!(true)));
 }

@@ -1,6 +1,10 @@
 //! Commands in process, over a log in memory, with whatever goes wrong on the way.
 
+mod erasure;
+mod every_command;
 mod failures;
+mod own;
+mod own_repeats;
 mod races;
 mod repeats;
 

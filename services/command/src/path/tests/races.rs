@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{DOMAIN, PASSWORD, two_instances};
-use crate::staged::World;
+use crate::staged::{Instance, World};
 
 #[tokio::test]
 async fn an_address_that_another_writer_took_in_between_is_taken() {
@@ -161,4 +161,29 @@ async fn many_changes_at_once_all_stand() {
     positions.sort_unstable();
     let standing: Vec<_> = world.history(DOMAIN).await[2..].iter().map(|opened| opened.link.position.get()).collect();
     assert_eq!(positions, standing);
+}
+
+#[tokio::test]
+async fn what_others_who_write_cost_is_counted() {
+    let (_world, one, two) = two_instances().await;
+    let ann = one.add("ann@acme.example").send().await.done(201).user();
+    let counted = async |instance: &Instance| {
+        let conflicts = instance.shows("postkey_append_conflicts_total").await;
+        (conflicts, instance.shows("postkey_commands_superseded_total").await)
+    };
+    assert_eq!(counted(&one).await, (Some(0.0), Some(0.0)));
+    let theirs = two.clone();
+    one.store.before_the_next_append(async move {
+        theirs.add("bob@acme.example").send().await.done(201);
+    });
+    one.rename(DOMAIN, &ann, "Old").send().await.done(200);
+    assert_eq!(counted(&one).await, (Some(1.0), Some(0.0)), "it was decided again as it was prepared");
+    // A password is judged with the names that its user has.
+    let (theirs, id) = (two.clone(), ann.clone());
+    one.store.before_the_next_append(async move {
+        theirs.rename(DOMAIN, &id, "Young").send().await.done(200);
+    });
+    one.set_password(DOMAIN, &ann, PASSWORD).send().await.done(200);
+    assert_eq!(counted(&one).await, (Some(2.0), Some(1.0)));
+    assert_eq!(counted(&two).await, (Some(1.0), Some(0.0)), "it had not seen the first rename");
 }

@@ -219,6 +219,25 @@ fn an_address_is_free_once_its_user_is_erased() {
     assert_eq!(batch.erased, [user_of(1, 7)], "the one who came back is there");
 }
 
+/// What a batch holds is opened in several steps, and the key may be destroyed between two of them.
+#[test]
+fn an_address_is_free_also_where_its_users_key_was_destroyed_half_way() {
+    let mut written = written();
+    written.act(1, &Act::Edit(1, "Anna".to_owned(), 9));
+    if let Some(Opened { change: Change { body: Body::Service { events, .. }, .. }, .. }) = written.log.last_mut() {
+        for event in events {
+            let Event::User(_, UserEvent::UserEdited { names: Some(names), .. }) = event else { continue };
+            names.value = Erasable::Erased;
+        }
+    }
+    for act in [Act::Remove(1), Act::Erase(1), Act::Add(7, 1)] {
+        written.act(1, &act);
+    }
+    let batch = written.fold().unwrap();
+    assert_eq!(batch.erased, [user_of(1, 1)]);
+    assert!(batch.users.iter().any(|row| row.id == user_of(1, 7)));
+}
+
 #[test]
 fn a_batch_touches_what_its_entries_are_about() {
     let written = written();

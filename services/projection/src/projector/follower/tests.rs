@@ -6,6 +6,7 @@ use event_log::{FaultyStore, LogStore, ReadFault};
 use servers::Postgres;
 
 use super::*;
+use crate::effects::Destruction;
 use crate::read_model::{Generations, PostgresReadModel};
 use crate::rebuild;
 use crate::staged::{Act, Following, LIMIT, World, checks};
@@ -61,6 +62,8 @@ async fn one_leads_and_the_other_says_how_far_it_is() {
     }
     assert_eq!(one.look().await.unwrap().lead, Lead::Ours);
     assert_eq!(two.look().await.unwrap().lead, Lead::Anothers);
+    assert_eq!((first.leading.leads(), first.leading.entries()), (true, world.author.position().get()));
+    assert_eq!((second.leading.leads(), second.leading.entries()), (false, 0));
     for following in [&first, &second] {
         assert_eq!(following.health.status(), Status::Green);
         assert!(following.progress.borrow().identified);
@@ -90,7 +93,49 @@ async fn one_that_is_killed_is_followed_by_the_other_and_nothing_is_applied_twic
     second.reached(world.author.position()).await;
     assert!(killed.elapsed() < TAKES_OVER_WITHIN, "{:?}", killed.elapsed());
     assert!(killed.elapsed() > Duration::from_secs(1), "it took what was not free: {:?}", killed.elapsed());
+    assert_eq!((second.leading.leads(), second.leading.entries()), (true, 10));
     expect_once(&world, &two).await;
+    second.stop().await;
+}
+
+/// The one that leads destroys keys; killed before it has, the other does.
+#[tokio::test]
+async fn keys_are_destroyed_by_the_one_that_leads_and_after_it_by_the_other() {
+    let mut world = World::new().await;
+    let (one, two, _) = two_processes(Postgres::shared()).await;
+    world.live_a_little().await;
+    let (dead, stop) = (CancellationToken::new(), CancellationToken::new());
+    let start = |world: &World, model: &Arc<PostgresReadModel>, stop: &CancellationToken| {
+        let follower = world.follower(model);
+        let destruction = Destruction::new(world.log(), world.vault(), Arc::clone(model) as _);
+        let health = postkey_http::Health::new().check("destruction");
+        tokio::spawn(destruction.follow(&follower, health, stop.clone()));
+        Following::start(follower)
+    };
+    let mut first = start(&world, &one, &dead);
+    first.reached(world.author.position()).await;
+    let mut second = start(&world, &two, &stop);
+    second.reached(world.author.position()).await;
+    let destroyed = async |world: &World| {
+        let reached = async {
+            while world.command_vault().destroyed().await.unwrap() < world.author.position() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LIMIT, reached).await.expect("it takes too long");
+    };
+    destroyed(&world).await;
+    // From now on the first one only applies.
+    dead.cancel();
+    let at = world.author.position();
+    world.act(1, Act::Erase(3)).await;
+    first.reached(world.author.position()).await;
+    second.reached(world.author.position()).await;
+    assert_eq!(world.command_vault().destroyed().await.unwrap(), at, "the one that stands by destroys nothing");
+    first.kill().await;
+    destroyed(&world).await;
+    expect_once(&world, &two).await;
+    stop.cancel();
     second.stop().await;
 }
 

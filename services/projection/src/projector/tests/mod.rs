@@ -2,4 +2,5 @@
 
 mod following;
 mod halting;
+mod old_rows;
 mod stopped;

@@ -92,7 +92,7 @@ async fn lost_keys_stop_both_and_restored_ones_are_found_by_themselves() {
         assert_eq!(stands, sound);
         assert!(why.contains("restore the key store"), "{why}");
         assert!(matches!(following.progress.borrow().halted, Some(Broken::Keyless(_))));
-        assert!(matches!(following.health.status(), Status::Red(_)), "it is not for the projector to mend");
+        assert!(matches!(following.health.status(), Status::Impaired(_)), "it is not for the projector to mend");
     }
     two.world.keys.lose(false);
     for following in [&mut first, &mut second] {

@@ -16,7 +16,7 @@ async fn fill(model: &Model, generation: Generation, batch: &Batch) -> Applied {
 
 async fn listed(model: &Model, of: ServiceId) -> (usize, usize) {
     let services = model.queries.services(&ServiceQuery { customer: None, after: None, limit: 500 }).await;
-    let users = model.queries.users(&UserQuery { service: of, after: None, limit: 500 }).await;
+    let users = model.queries.users(&UserQuery { service: of, search: None, after: None, limit: 500 }).await;
     (services.expect("reachable").rows.len(), users.expect("reachable").rows.len())
 }
 

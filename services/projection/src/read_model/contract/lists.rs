@@ -3,8 +3,8 @@
 use domain::{Customer, UserId};
 
 use super::Model;
-use super::sample::{customer, domain, every_user, service, user, user_id};
-use crate::read_model::{Page, ServiceQuery, ServiceRow, UserQuery, UserRow};
+use super::sample::{batch, customer, domain, every_user, service, user, user_id};
+use crate::read_model::{Batch, Page, ServiceQuery, ServiceRow, UserQuery, UserRow};
 
 async fn services(model: &Model, customer: Option<Customer>, after: Option<&str>, limit: u32) -> Page<ServiceRow> {
     let query = ServiceQuery { customer, after: after.map(str::to_owned), limit };
@@ -12,7 +12,7 @@ async fn services(model: &Model, customer: Option<Customer>, after: Option<&str>
 }
 
 async fn users(model: &Model, of: &ServiceRow, after: Option<UserId>, limit: u32) -> Page<UserRow> {
-    model.queries.users(&UserQuery { service: of.id, after, limit }).await.expect("reachable")
+    model.queries.users(&UserQuery { service: of.id, search: None, after, limit }).await.expect("reachable")
 }
 
 pub async fn services_are_listed_by_domain_page_by_page(model: Model, other: Model) {
@@ -56,7 +56,7 @@ pub async fn a_customer_sees_its_own_services_only(model: Model, other: Model) {
     assert_eq!(services(&other, None, None, 5).await.rows, rows);
 }
 
-pub async fn users_are_listed_as_they_were_added(model: Model, other: Model) {
+pub async fn users_are_listed_in_the_order_of_their_ids(model: Model, other: Model) {
     let (of, beside) = (service(1, "acme"), service(2, "acme"));
     assert!(users(&model, &of, None, 10).await.rows.is_empty());
     let all = every_user(&of);
@@ -88,16 +88,29 @@ pub async fn a_page_stays_where_it_is_while_rows_are_added(model: Model, other: 
     model.write(&[of.clone(), service(10, "acme"), service(20, "acme")], &[at(10), at(20), at(30)]).await;
     let first = users(&other, &of, None, 2).await;
     let services_before = services(&other, None, None, 2).await;
-    // One before, one between, one behind; and a row of the first page changes.
+    // One before (an id may be drawn long before its user stands in the log), one between, one behind; and a row of the first
+    // page changes.
     let mut changed = at(10);
     changed.user.quota = at(77).user.quota;
     model.write(&[service(0, "acme"), service(15, "acme")], &[at(5), at(25), at(40), changed]).await;
     let second = users(&other, &of, first.rows.last().map(|row| row.id), 2).await;
     assert_eq!((first.rows, first.more), (vec![at(10), at(20)], true));
-    assert_eq!((second.rows, second.more), (vec![at(25), at(30)], true), "nobody twice, nobody left out");
+    assert_eq!((second.rows, second.more), (vec![at(25), at(30)], true), "nobody twice, nobody left out who was there");
     let after = services_before.rows.last().map(|row| row.service.domain.to_string());
     let second = services(&other, None, after.as_deref(), 2).await;
     assert_eq!((second.rows, second.more), (vec![service(15, "acme"), service(20, "acme")], false));
+}
+
+pub async fn a_page_stays_where_it_is_while_users_are_erased(model: Model, other: Model) {
+    let of = service(1, "acme");
+    let rows: Vec<_> = (1..=6).map(|n| user(n, &of)).collect();
+    let from = model.write(std::slice::from_ref(&of), &rows).await;
+    let first = users(&other, &of, None, 2).await;
+    // The one that the next page begins behind, and one of that page.
+    let erasing = Batch { erased: vec![rows[1].id, rows[3].id], ..batch(Some(&from), &[], &[]) };
+    model.apply(model.live().await, &erasing, Some(&from)).await.expect("it follows");
+    let second = users(&other, &of, first.rows.last().map(|row| row.id), 2).await;
+    assert_eq!((second.rows, second.more), (vec![rows[2].clone(), rows[4].clone()], true));
 }
 
 pub async fn one_row_is_found_by_its_ids(model: Model, other: Model) {

@@ -8,6 +8,7 @@ mod generations;
 mod lists;
 mod lookups;
 pub(crate) mod sample;
+mod search;
 mod writing;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use domain::Address;
 pub use generations::*;
 pub use lists::*;
 pub use lookups::*;
+pub use search::*;
 pub use writing::*;
 
 use crate::read_model::{
@@ -32,7 +34,7 @@ macro_rules! read_model_contract_tests {
     ($make:path) => {
         $crate::read_model_contract_tests! { $make =>
             nothing_is_applied_at_first, a_batch_moves_the_applied_position, a_batch_from_elsewhere_writes_nothing,
-            rows_read_back_as_they_were_written, a_row_is_replaced_whole,
+            rows_read_back_as_they_were_written, a_row_is_replaced_whole, forgetting_changes_no_row,
             an_erased_user_is_gone_and_its_address_free_in_the_same_batch, an_address_twice_writes_nothing,
             of_two_writers_one_moves_the_position,
             a_commit_is_looked_up_at_once_from_everywhere, a_lookup_says_how_far_the_log_was_applied,
@@ -40,8 +42,10 @@ macro_rules! read_model_contract_tests {
             a_swap_shows_the_next_generation_and_drops_the_old, a_swap_needs_one_position_unless_forced,
             a_swap_to_what_is_not_there_changes_nothing, a_new_generation_drops_an_unfinished_one,
             services_are_listed_by_domain_page_by_page, a_customer_sees_its_own_services_only,
-            users_are_listed_as_they_were_added, a_page_stays_where_it_is_while_rows_are_added,
-            one_row_is_found_by_its_ids,
+            users_are_listed_in_the_order_of_their_ids, a_page_stays_where_it_is_while_rows_are_added, a_page_stays_where_it_is_while_users_are_erased,
+            one_row_is_found_by_its_ids, a_search_finds_literal_parts_of_names_and_addresses,
+            what_is_found_comes_in_pages_that_writes_do_not_upset, nobody_is_found_by_what_was_erased_or_is_past,
+            the_rows_say_how_far_they_are_and_that_all_can_be_searched,
         }
     };
     ($make:path => $($test:ident),* $(,)?) => {

@@ -160,3 +160,16 @@ pub async fn of_two_writers_one_moves_the_position(model: Model, other: Model) {
         from = one.to;
     }
 }
+
+pub async fn forgetting_changes_no_row(model: Model, other: Model) {
+    let live = model.live().await;
+    let of = service(1, "acme");
+    let users = every_user(&of);
+    let stands = model.write(std::slice::from_ref(&of), &users).await;
+    for side in [&model, &other, &model] {
+        side.writer.forget().await.expect("nobody reads");
+        assert_eq!(side.applied(live).await.as_ref(), Some(&stands));
+        assert_eq!(side.rows(live, std::slice::from_ref(&of), &users).await.users.len(), users.len());
+    }
+    other.write(&[], &users[..1]).await;
+}

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use super::super::row::damaged;
-use super::super::{Applied, ApplyError, Batch, Generation, ReadModelError, ServiceRow, UserRow};
+use super::super::{Applied, ApplyError, Batch, Generation, ReadModelError, ServiceRow, UserRow, search};
 use super::statements::SQL;
 
 type Bound<'q> = Query<'q, Postgres, PgArguments>;
@@ -131,6 +131,7 @@ impl<'b> Counted<'b> {
             .bind(&self.credential_revisions)
             .bind(rows.iter().map(|row| credential(row).map(|had| had.changed_at)).collect::<Vec<_>>())
             .bind(revision)
+            .bind(rows.iter().map(|row| row.user.person.value.known().map(search::text_of)).collect::<Vec<_>>())
     }
 }
 

@@ -21,13 +21,13 @@ use self::batch::Counted;
 use self::statements::SQL;
 use super::row::{self, Column, Columns, WrongType};
 use super::{
-    Applied, ApplyError, Batch, Generation, Generations, LoginRow, Lookups, Page, Queries, ReadModelError,
-    ReadModelWriter, Rows, ServiceQuery, ServiceRow, Touched, UserQuery, UserRow,
+    Applied, ApplyError, Batch, Generation, Generations, LiveRows, LoginRow, Lookups, Page, Queries, ReadModelError,
+    ReadModelWriter, Rows, SEARCHES, ServiceQuery, ServiceRow, Touched, UserQuery, UserRow,
 };
 
 const READ_MODEL: Schema = Schema {
     what: "a read model",
-    migrations: &[include_str!("schema_1.sql")],
+    migrations: &[include_str!("schema_1.sql"), include_str!("schema_2.sql")],
     // Its rows are made anew from the log.
     repeatable: true,
     grants: include_str!("grants.sql"),
@@ -41,6 +41,7 @@ const WRITE_WITHIN: Duration = Duration::from_secs(30);
 const REBUILD_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// Look-ups and lists at a time: each keeps a core of the server busy.
 const READERS: u32 = 8;
+const _: () = assert!(READERS as usize > SEARCHES, "logins find a reader, whoever searches");
 
 /// The read model in a PostgreSQL database of its own.
 ///
@@ -205,6 +206,10 @@ impl Columns for PgRow {
         self.try_get(at).map_err(|_| WrongType)
     }
 
+    fn truth(&self, at: usize) -> Column<bool> {
+        self.try_get(at).map_err(|_| WrongType)
+    }
+
     fn uuid(&self, at: usize) -> Column<Uuid> {
         self.try_get(at).map_err(|_| WrongType)
     }
@@ -248,6 +253,16 @@ impl ReadModelWriter for PostgresReadModel {
             Err(error) if fault(&error) == Fault::Twice => Err(ApplyError::AddressTwice),
             Err(error) => Err(failed(error).into()),
         }
+    }
+
+    async fn not_searchable(&self, generation: Generation, limit: u32) -> Result<Vec<UserRow>, ReadModelError> {
+        let bound = || statement(&SQL.users_without_search_text).bind(generation.0).bind(i64::from(limit));
+        self.rows(bound, row::user).await
+    }
+
+    /// Dead rows, the server's write-ahead log and its backups are its administrator's.
+    async fn forget(&self) -> Result<(), ReadModelError> {
+        Ok(())
     }
 }
 
@@ -353,6 +368,11 @@ impl Lookups for PostgresReadModel {
 
 #[async_trait]
 impl Queries for PostgresReadModel {
+    async fn live_rows(&self) -> Result<LiveRows, ReadModelError> {
+        let found = self.readers.row(|| statement(&SQL.live_rows)).await;
+        row::live_rows(&found.map_err(failed)?)
+    }
+
     async fn service(&self, service: ServiceId) -> Result<Option<ServiceRow>, ReadModelError> {
         let found = self.rows(|| statement(&SQL.service).bind(service.uuid()), row::service).await?;
         Ok(found.into_iter().next())
@@ -378,6 +398,14 @@ impl Queries for PostgresReadModel {
     async fn users(&self, query: &UserQuery) -> Result<Page<UserRow>, ReadModelError> {
         // Behind the smallest id stands every user: nobody has it.
         let after = query.after.map_or(Uuid::nil(), |user| user.uuid());
-        self.page(query.limit, || statement(&SQL.users).bind(query.service.uuid()).bind(after), row::user).await
+        let bound = || {
+            let sql = if query.search.is_some() { &SQL.users_found } else { &SQL.users };
+            let sql = statement(sql).bind(query.service.uuid()).bind(after);
+            match &query.search {
+                Some(needle) => sql.bind(needle.as_str().to_owned()),
+                None => sql,
+            }
+        };
+        self.page(query.limit, bound, row::user).await
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
-use super::super::row::{SERVICE_COLUMNS, USER_COLUMNS};
+use super::super::row::{SERVICE_COLUMNS, USER_COLUMNS, WRITTEN_USER_COLUMNS};
 
 /// One text each.
 pub struct Statements {
     pub services_touched: String,
     pub users_touched: String,
+    pub users_without_search_text: String,
     pub apply: String,
     pub login: String,
     pub service: String,
@@ -15,6 +16,8 @@ pub struct Statements {
     pub services_of: String,
     pub user: String,
     pub users: String,
+    pub users_found: String,
+    pub live_rows: String,
     pub differing_services: String,
     pub differing_users: String,
 }
@@ -24,11 +27,17 @@ pub static SQL: LazyLock<Statements> = LazyLock::new(statements);
 /// The live generation, as a value: so the rows come out of an index in their order.
 const LIVE: &str = "generation = (SELECT generation FROM generation WHERE live)";
 
+/// Rows of users that are found by no search although they could be; there is an index of them.
+const WITHOUT_SEARCH_TEXT: &str = "search_text IS NULL AND address IS NOT NULL";
+
 fn statements() -> Statements {
     let (service, user) = (names(&SERVICE_COLUMNS), names(&USER_COLUMNS));
     Statements {
         services_touched: format!("SELECT {service} FROM service WHERE generation = $1 AND service = ANY($2)"),
         users_touched: format!("SELECT {user} FROM mailbox_user WHERE generation = $1 AND \"user\" = ANY($2)"),
+        users_without_search_text: format!(
+            "SELECT {user} FROM mailbox_user WHERE generation = $1 AND {WITHOUT_SEARCH_TEXT} LIMIT $2"
+        ),
         apply: apply(),
         login: format!(
             "SELECT {}, live.position FROM generation AS live \
@@ -43,6 +52,14 @@ fn statements() -> Statements {
         user: format!("SELECT {user} FROM mailbox_user WHERE {LIVE} AND service = $1 AND \"user\" = $2"),
         users: format!(
             "SELECT {user} FROM mailbox_user WHERE {LIVE} AND service = $1 AND \"user\" > $2 ORDER BY \"user\" LIMIT $3"
+        ),
+        users_found: format!(
+            "SELECT {user} FROM mailbox_user WHERE {LIVE} AND service = $1 AND \"user\" > $2 \
+             AND strpos(search_text, $3) > 0 ORDER BY \"user\" LIMIT $4"
+        ),
+        live_rows: format!(
+            "SELECT position, EXISTS (SELECT FROM mailbox_user AS u WHERE u.generation = live.generation \
+             AND {WITHOUT_SEARCH_TEXT}) FROM generation AS live WHERE live.live"
         ),
         differing_services: differing("service", &SERVICE_COLUMNS),
         differing_users: differing("mailbox_user", &USER_COLUMNS),
@@ -81,7 +98,7 @@ fn apply() -> String {
         upsert("service", &SERVICE_COLUMNS, first, "moved"),
         upsert(
             "mailbox_user",
-            &USER_COLUMNS,
+            &WRITTEN_USER_COLUMNS,
             first + services,
             "moved CROSS JOIN (SELECT count(*) FROM erased) AS gone"
         ),
@@ -107,7 +124,8 @@ fn upsert(table: &str, columns: &[&str], first: usize, from: &str) -> String {
 fn of_type(column: &str) -> &'static str {
     match column {
         "user" | "service" | "private_key" | "profile_key" | "credential_key" => "uuid",
-        "domain" | "customer" | "address" | "first_name" | "last_name" | "state" | "password_hash" | "policy" => "text",
+        "domain" | "customer" | "address" | "first_name" | "last_name" | "state" | "password_hash" | "policy"
+        | "search_text" => "text",
         "last_leaf" => "bytea",
         "credential_changed_at" => "timestamptz",
         _ => "bigint",

@@ -3,7 +3,7 @@
 use domain::CredentialHash;
 use serde_json::{Value, json};
 
-use super::super::{ServiceRow, UserRow};
+use super::super::{ServiceRow, UserRow, search};
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -51,6 +51,7 @@ pub fn user_json(row: &UserRow) -> Value {
         credential.map(|credential| credential.revision.get()),
         credential.map(|credential| credential.changed_at.timestamp_micros()),
         user.revision.get(),
+        person.map(search::text_of),
     ])
 }
 

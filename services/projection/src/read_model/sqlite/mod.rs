@@ -24,19 +24,31 @@ use self::json::{ids_json, service_json, user_json};
 use self::statements::SQL;
 use super::row::{self, Column, Columns, WrongType};
 use super::{
-    Applied, ApplyError, Batch, Generation, Generations, Lead, Leadership, LoginRow, Lookups, Page, Queries,
-    ReadModelError, ReadModelWriter, Rows, ServiceQuery, ServiceRow, Standing, Touched, UserQuery, UserRow,
+    Applied, ApplyError, Batch, Generation, Generations, Lead, Leadership, LiveRows, LoginRow, Lookups, Page, Queries,
+    ReadModelError, ReadModelWriter, Rows, SEARCHES, ServiceQuery, ServiceRow, Standing, Touched, UserQuery, UserRow,
 };
 
 /// What the file is known by: `pkrm`.
-const READ_MODEL: Application =
-    Application { what: "a read model", id: 0x706b_726d, version: 1, schema: include_str!("schema.sql") };
+const READ_MODEL: Application = Application {
+    what: "a read model",
+    id: 0x706b_726d,
+    migrations: &[include_str!("schema_1.sql"), include_str!("schema_2.sql")],
+};
+
+/// Look-ups and lists at a time.
+const READERS: u32 = 4;
+const _: () = assert!(READERS as usize > SEARCHES, "logins find a reader, whoever searches");
+
+/// How long forgetting waits for readers, while batches wait for it.
+const FORGET_WITHIN: Duration = Duration::from_millis(250);
 
 /// The read model in a SQLite file. `synchronous=NORMAL`: a power cut may take the last commits, which the projector
-/// then applies again. Deleted content is overwritten with zeros.
+/// then applies again. Deleted content is overwritten with zeros, in the write-ahead log once it is forgotten.
 pub struct SqliteReadModel {
     readers: SqlitePool,
     writer: Mutex<Writer>,
+    /// For a connection that forgets: apart from the writer's, whose transactions may not give up so soon.
+    forgets: SqliteConnectOptions,
 }
 
 /// What SQLite says of a file that is no longer one is damage, which waiting does not mend.
@@ -65,7 +77,8 @@ fn not_ours(error: NotOurs) -> ReadModelError {
 }
 
 impl SqliteReadModel {
-    /// Opens the read model at `path`, and makes it (mode 0600) where there is none.
+    /// Opens the read model at `path`, and makes it (mode 0600) where there is none. Whoever does is alone with it, but for
+    /// readers: what a killed rebuild has left unfinished is dropped, for it holds names that are forgotten elsewhere.
     ///
     /// # Errors
     /// Where it can't be read or written, or is another program's.
@@ -86,12 +99,23 @@ impl SqliteReadModel {
         let options = options.journal_mode(SqliteJournalMode::Wal);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
         READ_MODEL.prepare(&mut connection).await.map_err(not_ours)?;
+        let forgets = options.clone().busy_timeout(FORGET_WITHIN);
         let writer = Mutex::new(Writer::new(options.clone(), connection));
         let readers = SqlitePoolOptions::new()
-            .max_connections(4)
+            .max_connections(READERS)
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
-        Ok(Self { readers, writer })
+        let model = Self { readers, writer, forgets };
+        // Rows that can't be read are a rebuild's to make anew.
+        if matches!(model.holds_unfinished().await, Ok(true)) {
+            model.write(async |transaction| Ok(drop_unfinished(transaction).await?)).await.map_err(only_the_models)?;
+        }
+        Ok(model)
+    }
+
+    async fn holds_unfinished(&self) -> Result<bool, sqlx::Error> {
+        let found = sqlx::query("SELECT 1 FROM generation WHERE live = 0 LIMIT 1").fetch_optional(&self.readers);
+        Ok(found.await?.is_some())
     }
 
     /// Stops in good order: no more reads, and the write-ahead log is moved into the file.
@@ -127,9 +151,21 @@ impl SqliteReadModel {
 /// Whether the file is ours, or nothing yet, seen by a connection that can't change it.
 async fn look_at(options: SqliteConnectOptions) -> Result<(), NotOurs> {
     let mut connection = SqliteConnection::connect_with(&options.read_only(true)).await?;
-    let looked = READ_MODEL.is_empty(&mut connection).await;
+    let looked = READ_MODEL.found(&mut connection).await;
     connection.close().await?;
     looked.map(|_| ())
+}
+
+/// Drops every generation but the live one.
+async fn drop_unfinished(transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    for sql in [
+        "DELETE FROM mailbox_user WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
+        "DELETE FROM service WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
+        "DELETE FROM generation WHERE live = 0",
+    ] {
+        sqlx::query(sql).execute(&mut *transaction).await?;
+    }
+    Ok(())
 }
 
 /// Why a transaction is not committed.
@@ -155,6 +191,10 @@ impl Columns for SqliteRow {
     }
 
     fn number(&self, at: usize) -> Column<i64> {
+        self.try_get(at).map_err(|_| WrongType)
+    }
+
+    fn truth(&self, at: usize) -> Column<bool> {
         self.try_get(at).map_err(|_| WrongType)
     }
 
@@ -249,6 +289,25 @@ impl ReadModelWriter for SqliteReadModel {
         })
         .await
     }
+
+    async fn not_searchable(&self, generation: Generation, limit: u32) -> Result<Vec<UserRow>, ReadModelError> {
+        let query = sqlx::query(AssertSqlSafe(SQL.users_without_search_text.as_str()));
+        let found = query.bind(generation.0).bind(i64::from(limit)).fetch_all(&self.readers).await;
+        found.map_err(failed)?.iter().map(row::user).collect()
+    }
+
+    /// Deleted cells are zeros in the newest image of their page. Older images of it stand in the write-ahead log, which is
+    /// cut off here, and in the file until the newest one is moved there.
+    async fn forget(&self) -> Result<(), ReadModelError> {
+        let mut connection = SqliteConnection::connect_with(&self.forgets).await.map_err(failed)?;
+        let cut = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await;
+        let busy = cut.and_then(|row| row.try_get::<i64, _>(0)).map_err(failed);
+        connection.close().await.map_err(failed)?;
+        match busy? {
+            0 => Ok(()),
+            _ => Err(ReadModelError::Unavailable("somebody still reads what is to be forgotten".to_owned())),
+        }
+    }
 }
 
 impl SqliteReadModel {
@@ -305,13 +364,7 @@ impl Generations for SqliteReadModel {
 
     async fn begin(&self) -> Result<Generation, ApplyError> {
         self.write(async |transaction| {
-            for sql in [
-                "DELETE FROM mailbox_user WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
-                "DELETE FROM service WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
-                "DELETE FROM generation WHERE live = 0",
-            ] {
-                sqlx::query(sql).execute(&mut *transaction).await?;
-            }
+            drop_unfinished(transaction).await?;
             let next = sqlx::query_scalar(
                 "INSERT INTO generation (generation) SELECT max(generation) + 1 FROM generation RETURNING generation",
             );
@@ -398,6 +451,11 @@ impl Lookups for SqliteReadModel {
 
 #[async_trait]
 impl Queries for SqliteReadModel {
+    async fn live_rows(&self) -> Result<LiveRows, ReadModelError> {
+        let query = sqlx::query(AssertSqlSafe(SQL.live_rows.as_str()));
+        row::live_rows(&query.fetch_one(&self.readers).await.map_err(failed)?)
+    }
+
     async fn service(&self, service: ServiceId) -> Result<Option<ServiceRow>, ReadModelError> {
         let query = sqlx::query(AssertSqlSafe(SQL.service.as_str())).bind(service.as_bytes().to_vec());
         query.fetch_optional(&self.readers).await.map_err(failed)?.as_ref().map(row::service).transpose()
@@ -424,10 +482,14 @@ impl Queries for SqliteReadModel {
     }
 
     async fn users(&self, query: &UserQuery) -> Result<Page<UserRow>, ReadModelError> {
-        let sql = sqlx::query(AssertSqlSafe(SQL.users.as_str()))
+        let sql = if query.search.is_some() { &SQL.users_found } else { &SQL.users };
+        let mut sql = sqlx::query(AssertSqlSafe(sql.as_str()))
             .bind(query.service.as_bytes().to_vec())
             // Behind no bytes at all stands every user.
             .bind(query.after.map_or_else(Vec::new, |user| user.as_bytes().to_vec()));
+        if let Some(needle) = &query.search {
+            sql = sql.bind(needle.as_str().to_owned());
+        }
         self.page(sql, query.limit, row::user).await
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
-use super::super::row::{SERVICE_COLUMNS, USER_COLUMNS};
+use super::super::row::{SERVICE_COLUMNS, USER_COLUMNS, WRITTEN_USER_COLUMNS};
 
 /// One text each.
 pub struct Statements {
     pub services_touched: String,
     pub users_touched: String,
+    pub users_without_search_text: String,
     pub upsert_services: String,
     pub upsert_users: String,
     pub login: String,
@@ -16,19 +17,31 @@ pub struct Statements {
     pub services_of: String,
     pub user: String,
     pub users: String,
+    pub users_found: String,
+    pub live_rows: String,
     pub differing_services: String,
     pub differing_users: String,
 }
 
 pub static SQL: LazyLock<Statements> = LazyLock::new(statements);
 
+/// Rows of users that are found by no search although they could be; there is an index of them.
+const WITHOUT_SEARCH_TEXT: &str = "search_text IS NULL AND address IS NOT NULL";
+
 fn statements() -> Statements {
     let (service_columns, user_columns) = (SERVICE_COLUMNS.join(", "), USER_COLUMNS.join(", "));
     Statements {
         services_touched: touched("service", &service_columns, "service"),
         users_touched: touched("mailbox_user", &user_columns, "user"),
+        users_without_search_text: format!(
+            "SELECT {user_columns} FROM mailbox_user WHERE generation = $1 AND {WITHOUT_SEARCH_TEXT} LIMIT $2"
+        ),
         upsert_services: upsert("service", &SERVICE_COLUMNS, &["service", "private_key", "last_leaf"]),
-        upsert_users: upsert("mailbox_user", &USER_COLUMNS, &["user", "service", "profile_key", "credential_key"]),
+        upsert_users: upsert(
+            "mailbox_user",
+            &WRITTEN_USER_COLUMNS,
+            &["user", "service", "profile_key", "credential_key"],
+        ),
         login: format!(
             "SELECT {}, live.position FROM (SELECT generation, position FROM generation WHERE live = 1) AS live \
          LEFT JOIN mailbox_user AS u ON u.generation = live.generation AND u.address = $1",
@@ -41,6 +54,14 @@ fn statements() -> Statements {
         ),
         user: format!("SELECT {user_columns} FROM live_user WHERE service = $1 AND user = $2"),
         users: format!("SELECT {user_columns} FROM live_user WHERE service = $1 AND user > $2 ORDER BY user LIMIT $3"),
+        users_found: format!(
+            "SELECT {user_columns} FROM live_user WHERE service = $1 AND user > $2 AND instr(search_text, $3) > 0 \
+             ORDER BY user LIMIT $4"
+        ),
+        live_rows: format!(
+            "SELECT position, EXISTS (SELECT 1 FROM mailbox_user AS u WHERE u.generation = live.generation \
+             AND {WITHOUT_SEARCH_TEXT}) FROM generation AS live WHERE live = 1"
+        ),
         differing_services: differing("service", &service_columns, "service"),
         differing_users: differing("mailbox_user", &user_columns, "user"),
     }

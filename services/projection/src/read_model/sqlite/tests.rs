@@ -1,5 +1,7 @@
 //! The contract over SQLite, and what is the file's own: whose it is, who may read it, what is damage.
 
+mod old_rows;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -57,7 +59,7 @@ async fn read_everywhere(model: &SqliteReadModel) -> Vec<Option<ReadModelError>>
     let touched = Touched { users: [first_user()].into(), ..Touched::default() };
     vec![
         model.user(of, first_user()).await.err(),
-        model.users(&UserQuery { service: of, after: None, limit: 1 }).await.err(),
+        model.users(&UserQuery { service: of, search: None, after: None, limit: 1 }).await.err(),
         model.touched(Generation(1), &touched).await.err(),
     ]
 }
@@ -206,11 +208,11 @@ async fn a_read_model_of_a_newer_postkey_is_refused_and_left_alone() {
     let (_folder, path) = place();
     SqliteReadModel::open(&path).await.unwrap().close().await;
     let mut newer = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
-    sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut newer).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 3").execute(&mut newer).await.unwrap();
     newer.close().await.unwrap();
     let before = fs::read(&path).unwrap();
     let refused = SqliteReadModel::open(&path).await.err();
-    assert!(matches!(&refused, Some(ReadModelError::NotOurs(what)) if what.contains("version 2")), "{refused:?}");
+    assert!(matches!(&refused, Some(ReadModelError::NotOurs(what)) if what.contains("version 3")), "{refused:?}");
     assert!(fs::read(&path).unwrap() == before, "it was written to");
 }
 
@@ -286,4 +288,74 @@ async fn a_table_that_is_gone_is_damage() {
         .unwrap();
     let nobody = Address::parse("nobody@s1.example").unwrap();
     is_damage(model.login(&nobody).await.err().as_ref(), "a table that is gone");
+}
+
+/// Whether a word stands in the files of the read model.
+fn stands(folder: &TempDir, word: &str) -> bool {
+    let holds = |bytes: Vec<u8>| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+    fs::read_dir(folder.path()).unwrap().any(|entry| holds(fs::read(entry.unwrap().path()).unwrap()))
+}
+
+/// So many rows come and go that their pages are split and joined again.
+#[tokio::test]
+async fn what_was_erased_and_forgotten_stands_in_no_file() {
+    let (folder, path) = place();
+    let (model, other) = (SqliteReadModel::open(&path).await.unwrap(), SqliteReadModel::open(&path).await.unwrap());
+    let of = contract::sample::service(1, "acme");
+    let all: Vec<_> = (1..=200).map(|n| contract::sample::user(n, &of)).collect();
+    let live = model.live().await.unwrap();
+    let batch = contract::sample::batch(None, &[of], &all);
+    model.apply(live, &batch, None).await.unwrap();
+    let mut from = Some(batch.to);
+    let address = |row: &UserRow| row.user.person.value.known().unwrap().address.as_str().to_owned();
+    let (gone, stay): (Vec<_>, Vec<_>) = all.iter().partition(|row| row.id.as_bytes()[15] % 3 == 0);
+    for few in gone.chunks(7) {
+        let empty = contract::sample::batch(from.as_ref(), &[], &[]);
+        let erasing = Batch { erased: few.iter().map(|row| row.id).collect(), ..empty };
+        model.apply(live, &erasing, from.as_ref()).await.unwrap();
+        from = Some(erasing.to);
+    }
+    assert!(gone.iter().any(|row| stands(&folder, &address(row))), "the log of the file has them");
+    model.forget().await.unwrap();
+    other.forget().await.unwrap();
+    for row in gone {
+        assert!(!stands(&folder, &address(row)), "{}", row.id);
+    }
+    for row in stay {
+        assert!(stands(&folder, &address(row)), "{}", row.id);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_as_long_as_somebody_reads_what_was_before() {
+    let (model, mut hand, _folder) = filled().await;
+    let mut reading = hand.begin().await.unwrap();
+    sqlx::query("SELECT count(*) FROM mailbox_user").fetch_one(&mut *reading).await.unwrap();
+    let live = model.live().await.unwrap();
+    let from = model.applied(live).await.unwrap();
+    let batch = contract::sample::batch(from.as_ref(), &[], &[]);
+    model.apply(live, &Batch { erased: vec![first_user()], ..batch }, from.as_ref()).await.unwrap();
+    assert!(matches!(model.forget().await, Err(ReadModelError::Unavailable(_))));
+    // Batches and lookups go on meanwhile.
+    let from = model.applied(live).await.unwrap();
+    let batch = contract::sample::batch(from.as_ref(), &[], &[]);
+    model.apply(live, &batch, from.as_ref()).await.unwrap();
+    reading.rollback().await.unwrap();
+    model.forget().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_killed_rebuild_has_left_is_dropped_by_whoever_opens_the_file_next() {
+    let (folder, path) = place();
+    let model = SqliteReadModel::open(&path).await.unwrap();
+    let next = model.begin().await.unwrap();
+    let of = contract::sample::service(1, "acme");
+    let batch = contract::sample::batch(None, std::slice::from_ref(&of), &[contract::sample::user(1, &of)]);
+    model.apply(next, &batch, None).await.unwrap();
+    assert!(stands(&folder, "user1@d001.example"));
+    model.close().await;
+    let model = SqliteReadModel::open(&path).await.unwrap();
+    assert_eq!(model.applied(next).await.unwrap(), None);
+    model.forget().await.unwrap();
+    assert!(!stands(&folder, "user1@d001.example"));
 }

@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use wire::{Entry, Stored};
 
 use super::*;
-use crate::read_model::{Batch, Rows, Touched};
+use crate::read_model::{Batch, Rows, Touched, UserRow};
 use crate::staged::LOG;
 
 /// A log that ends, as it says, where it has been shown to.
@@ -83,6 +83,14 @@ impl ReadModelWriter for Moving {
 
     async fn apply(&self, generation: Generation, batch: &Batch, from: Option<&Applied>) -> Result<(), ApplyError> {
         self.model.apply(generation, batch, from).await
+    }
+
+    async fn not_searchable(&self, generation: Generation, limit: u32) -> Result<Vec<UserRow>, ReadModelError> {
+        self.model.not_searchable(generation, limit).await
+    }
+
+    async fn forget(&self) -> Result<(), ReadModelError> {
+        self.model.forget().await
     }
 }
 

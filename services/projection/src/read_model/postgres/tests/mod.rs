@@ -4,6 +4,7 @@ mod damage;
 mod killed;
 mod leading;
 mod locks;
+mod old_rows;
 mod roles;
 
 use std::sync::Arc;

@@ -1,27 +1,25 @@
-//! What services say to each other over HTTP: the shapes, and the client that reads them.
+//! How far a projection has come, and the client that asks several of them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, DATE};
+use chrono::{DateTime, Utc};
 use reqwest::{StatusCode, Url};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::peer::{ANSWER_WITHIN, ClientError, MAX_ANSWER_BYTES, at, authorization, base_url, connections, whole, why};
+use super::problem::Told;
 use crate::Code;
 
-/// How long a service may take to be reached.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
-/// How long it may take to answer, beyond what it was asked to wait.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The longest answer that is read.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
-
 /// How far the projection has come: the answer of `GET /v1/position`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Position)]
 pub struct PositionAnswer {
     /// The last position that the read model has applied.
     pub position: u64,
@@ -33,11 +31,20 @@ pub struct PositionAnswer {
     pub log: Uuid,
     /// Why it comes no further, though the log may; none while it does, or may yet.
     #[serde(default)]
+    #[schema(required = true, inline)]
     pub stopped: Option<StoppedBy>,
 }
 
+impl PositionAnswer {
+    /// One as a caller might get it.
+    pub fn example() -> Self {
+        let log = Uuid::from_u128(0x5b0c_3fd1_0c39_4f57_9b5e_7d0a_2f6c_81e4);
+        Self { position: 4711, head: 4711, lag_seconds: 0.0, log, stopped: None }
+    }
+}
+
 /// What keeps a projection from applying anything more until a person has looked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StoppedBy {
     /// An entry that is not what a writer of ours left there.
@@ -56,63 +63,10 @@ pub enum StoppedBy {
 pub struct Heard {
     /// The answer that counts.
     pub answer: PositionAnswer,
+    /// When it was given by the clock of whoever gave it, to the second; none where it does not say.
+    pub at: Option<DateTime<Utc>>,
     /// Whether every one that is known has answered, and says that the log is corrupt.
     pub all_corrupt: bool,
-}
-
-/// Why there is no answer. Never holds the token.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
-    /// No URL to ask.
-    #[error("no URL of a projection service was given")]
-    NoUrl,
-    /// The text is no URL that can be asked.
-    #[error("{0} is no base URL: write it as http://host:port, without a user, a query or a fragment")]
-    NotAUrl(String),
-    /// TLS is not spoken yet.
-    #[error("{0}: https is not built in yet; ask over http on a private network, or through a local TLS proxy")]
-    NoTls(String),
-    /// The token has a character that no token has.
-    #[error("the token is none: it takes visible ASCII characters only; write it anew with `postkey token new`")]
-    NotAToken,
-    /// The service doesn't know our token, or it is one of a wrong role.
-    #[error("{url} does not take our token ({status}): it needs one of role service that is in its clients file")]
-    Refused {
-        /// Who was asked.
-        url: String,
-        /// 401 or 403.
-        status: u16,
-    },
-    /// It says that its log is not the one that its rows were built from, or can't be read.
-    #[error("{url} finds the log corrupt: its /healthz says why")]
-    LogCorrupt {
-        /// Who was asked.
-        url: String,
-    },
-    /// It can't say now.
-    #[error("{url} is not ready: {code}")]
-    NotReady {
-        /// Who was asked.
-        url: String,
-        /// The problem's code.
-        code: &'static str,
-    },
-    /// Nobody there, or too slow.
-    #[error("{url} does not answer: {reason}")]
-    Unreachable {
-        /// Who was asked.
-        url: String,
-        /// What happened.
-        reason: &'static str,
-    },
-    /// It answered, but not what was asked.
-    #[error("{url} gave an answer that is none of a projection service's (status {status})")]
-    Strange {
-        /// Who was asked.
-        url: String,
-        /// The answer's status.
-        status: u16,
-    },
 }
 
 /// Asks projection services for their position. They share a read model, so any that answers will do.
@@ -131,23 +85,7 @@ impl PositionClient {
         if urls.is_empty() {
             return Err(ClientError::NoUrl);
         }
-        let token = token.expose_secret().trim();
-        let plain = !token.is_empty() && token.bytes().all(|c| c.is_ascii_graphic());
-        let mut authorization =
-            HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::NotAToken)?;
-        if !plain {
-            return Err(ClientError::NotAToken);
-        }
-        authorization.set_sensitive(true);
-        // No proxy and no redirect: the token goes to the service that was named, and nowhere else.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_WITHIN)
-            // Shorter than a service keeps an idle connection, so that none is used that is just being closed.
-            .pool_idle_timeout(Duration::from_secs(15))
-            .build()
-            .map_err(|_| ClientError::NoUrl)?;
+        let (authorization, http) = (authorization(token)?, connections()?);
         Ok(Self { http, urls, authorization, first: AtomicUsize::new(0) })
     }
 
@@ -159,22 +97,22 @@ impl PositionClient {
     /// since a person must see to it.
     pub async fn position(&self, at_least: u64, wait: Duration) -> Result<Heard, ClientError> {
         let first = self.first.load(Ordering::Relaxed);
-        let (mut failure, mut stopped) = (None, None::<(usize, PositionAnswer)>);
+        let (mut failure, mut stopped) = (None, None::<(usize, Heard)>);
         let mut corrupt = 0;
         for turn in 0..self.urls.len() {
             let at = (first + turn) % self.urls.len();
             match self.ask(&self.urls[at], at_least, wait).await {
-                Ok(answer) if answer.stopped == Some(StoppedBy::LogCorrupt) => {
+                Ok(heard) if heard.answer.stopped == Some(StoppedBy::LogCorrupt) => {
                     corrupt += 1;
-                    stopped = stopped.or(Some((at, answer)));
+                    stopped = stopped.or(Some((at, heard)));
                 }
-                Ok(answer) if answer.stopped.is_some() => {
-                    stopped = stopped.filter(|(_, other)| other.stopped != Some(StoppedBy::LogCorrupt));
-                    stopped = stopped.or(Some((at, answer)));
+                Ok(heard) if heard.answer.stopped.is_some() => {
+                    stopped = stopped.filter(|(_, other)| other.answer.stopped != Some(StoppedBy::LogCorrupt));
+                    stopped = stopped.or(Some((at, heard)));
                 }
-                Ok(answer) => {
+                Ok(heard) => {
                     self.first.store(at, Ordering::Relaxed);
-                    return Ok(Heard { answer, all_corrupt: false });
+                    return Ok(heard);
                 }
                 Err(error @ (ClientError::Refused { .. } | ClientError::LogCorrupt { .. })) => {
                     corrupt += usize::from(matches!(error, ClientError::LogCorrupt { .. }));
@@ -183,9 +121,9 @@ impl PositionClient {
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        let Some((at, answer)) = stopped else { return Err(failure.unwrap_or(ClientError::NoUrl)) };
+        let Some((at, heard)) = stopped else { return Err(failure.unwrap_or(ClientError::NoUrl)) };
         self.first.store(at, Ordering::Relaxed);
-        Ok(Heard { answer, all_corrupt: corrupt == self.urls.len() })
+        Ok(Heard { all_corrupt: corrupt == self.urls.len(), ..heard })
     }
 
     /// The first answer of any service that has applied `at_least`, all asked at once and none to hold its answer back.
@@ -193,14 +131,14 @@ impl PositionClient {
     pub async fn anybodys(&self, at_least: u64) -> Option<Heard> {
         let asked = self.urls.iter().enumerate().map(|(at, url)| async move {
             match self.ask(url, at_least, Duration::ZERO).await {
-                Ok(answer) if answer.position >= at_least => Ok((at, answer)),
+                Ok(heard) if heard.answer.position >= at_least => Ok((at, heard)),
                 Ok(_) | Err(_) => Err(()),
             }
         });
         let asked = asked.map(Box::pin);
-        let ((at, answer), _) = futures::future::select_ok(asked).await.ok()?;
+        let ((at, heard), _) = futures::future::select_ok(asked).await.ok()?;
         self.first.store(at, Ordering::Relaxed);
-        Some(Heard { answer, all_corrupt: false })
+        Some(heard)
     }
 
     /// Asks another one first from now on: the one that answered last turned out to be no witness.
@@ -208,18 +146,14 @@ impl PositionClient {
         self.first.fetch_add(1, Ordering::Relaxed);
     }
 
-    async fn ask(&self, base: &Url, at_least: u64, wait: Duration) -> Result<PositionAnswer, ClientError> {
-        // Whole seconds are what the query takes; asking for a little more is cut by our own deadline.
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        let mut url = base.clone();
-        url.set_path(&format!("{}/v1/position", base.path().trim_end_matches('/')));
-        url.set_query(Some(&format!("at_least={at_least}&wait={seconds}")));
-
+    async fn ask(&self, base: &Url, at_least: u64, wait: Duration) -> Result<Heard, ClientError> {
+        let seconds = whole_seconds(wait);
+        let url = position_url(base, at_least, seconds);
         let unreachable =
             |error: &reqwest::Error| ClientError::Unreachable { url: base.to_string(), reason: why(error) };
         let request = self.http.get(url).timeout(Duration::from_secs(seconds) + ANSWER_WITHIN);
         let request = request.header(AUTHORIZATION, self.authorization.clone());
-        let mut response = request.send().await.map_err(|e| unreachable(&e))?;
+        let response = request.send().await.map_err(|e| unreachable(&e))?;
         let status = response.status();
         let strange = || ClientError::Strange { url: base.to_string(), status: status.as_u16() };
         match status {
@@ -229,30 +163,19 @@ impl PositionClient {
             }
             _ => return Err(strange()),
         }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| unreachable(&e))? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_ANSWER_BYTES {
-                return Err(strange());
-            }
-        }
+        let at = response.headers().get(DATE).and_then(date);
+        let bytes = whole(response, MAX_ANSWER_BYTES).await.map_err(|e| unreachable(&e))?.ok_or_else(strange)?;
         if status == StatusCode::OK {
-            return serde_json::from_slice(&bytes).map_err(|_| strange());
+            let answer = serde_json::from_slice(&bytes).map_err(|_| strange())?;
+            return Ok(Heard { answer, at, all_corrupt: false });
         }
-        let problem: ProblemCode = serde_json::from_slice(&bytes).map_err(|_| strange())?;
-        // Only a code that we know is repeated: a stranger's answer may hold anything.
-        match Code::ALL.iter().find(|code| code.as_str() == problem.code) {
+        let problem: Told = serde_json::from_slice(&bytes).map_err(|_| strange())?;
+        match problem.code() {
             Some(Code::LogCorrupt) => Err(ClientError::LogCorrupt { url: base.to_string() }),
             Some(code) => Err(ClientError::NotReady { url: base.to_string(), code: code.as_str() }),
             None => Err(strange()),
         }
     }
-}
-
-/// What is read of a problem.
-#[derive(Deserialize)]
-struct ProblemCode {
-    code: String,
 }
 
 impl fmt::Debug for PositionClient {
@@ -262,33 +185,27 @@ impl fmt::Debug for PositionClient {
     }
 }
 
-/// A base URL. What is said back of a wrong one leaves out a user and password.
-fn base_url(text: &str) -> Result<Url, ClientError> {
-    let shown = || text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("…@{rest}"));
-    let url = Url::parse(text).map_err(|_| ClientError::NotAUrl(shown()))?;
-    if url.scheme() == "https" {
-        return Err(ClientError::NoTls(shown()));
-    }
-    let plain = url.username().is_empty() && url.password().is_none() && url.query().or(url.fragment()).is_none();
-    if url.scheme() != "http" || !url.has_host() || !plain {
-        return Err(ClientError::NotAUrl(shown()));
-    }
-    Ok(url)
+/// Whole seconds are what the query takes; asking for a little more is cut by our own deadline.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-fn why(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
-        "it took too long"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the connection broke off"
-    }
+/// Where a projection says its position, once it is `at_least` that or after so many seconds.
+pub(super) fn position_url(base: &Url, at_least: u64, seconds: u64) -> Url {
+    let mut url = at(base, "/v1/position");
+    url.set_query(Some(&format!("at_least={at_least}&wait={seconds}")));
+    url
+}
+
+/// An instant as HTTP writes it.
+fn date(value: &HeaderValue) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(value.to_str().ok()?).ok().map(|at| at.to_utc())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::SystemTime;
 
     use axum::routing::get;
     use axum::{Json, Router};
@@ -332,11 +249,13 @@ mod tests {
             .route("/starting/v1/position", refusing(Code::CatchingUp))
             .route("/stopped/v1/position", get(async || Json(STOPPED)))
             .route("/keyless/v1/position", get(async || Json(KEYLESS)))
+            .route("/yesterday/v1/position", get(async || ([(DATE, "Sun, 06 Nov 1994 08:49:37 GMT")], Json(ANSWER))))
+            .route("/dateless/v1/position", get(async || ([(DATE, "no date")], Json(ANSWER))))
             .with_state(Arc::new(Clients::fixed(file)));
         let listener = listen("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        tokio::spawn(serve(router, Arc::new(Counting::default()), listener, stop.clone()));
+        tokio::spawn(serve(router, Arc::new(Counting::default()), None, listener, stop.clone()));
         (url, stop)
     }
 
@@ -414,6 +333,24 @@ mod tests {
             let heard = client.position(7, Duration::ZERO).await.unwrap();
             assert_eq!(heard.all_corrupt, all, "{urls:?}");
         }
+    }
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "a server of ours takes the time of its answers from the system")]
+    async fn an_answer_says_when_it_was_given_by_the_clock_of_whoever_gives_it() {
+        let (url, _stop) = projection().await;
+        let client = |path: &str| PositionClient::new(&[format!("{url}{path}")], &SecretString::from("right")).unwrap();
+        for (path, at_least) in [("", 7), ("/stopped", 7)] {
+            let heard = client(path).position(at_least, Duration::from_secs(1)).await.unwrap();
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+            let at = heard.at.expect("a service of ours says it").timestamp().unsigned_abs();
+            assert!(at.abs_diff(now) <= 5, "{path}: {at}, and not {now}");
+        }
+        assert!(client("/stopped").anybodys(7).await.unwrap().at.is_some());
+        let other = client("/yesterday").position(7, Duration::ZERO).await.unwrap();
+        assert_eq!(other.at.map(|at| at.timestamp()), Some(784_111_777));
+        let strange = client("/dateless").position(7, Duration::ZERO).await.unwrap();
+        assert_eq!((strange.answer, strange.at), (ANSWER, None));
     }
 
     #[test]

@@ -1,0 +1,10 @@
+//! The same, by the same file, on NATS JetStream and PostgreSQL: [`stage::Scene`] sees the name of this target.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
+
+mod held;
+
+#[tokio::test]
+async fn no_answer_is_undocumented_and_nothing_is_taken_that_the_documents_say_is_wrong() {
+    held::both_services_are_held_against_their_documents().await;
+}
