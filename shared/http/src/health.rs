@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn what_an_operator_does_not_know_yet_is_logged_once() {
         let lines = Lines::default();
-        let logging = tracing::subscriber::set_default(lines.clone());
+        let logging = lines.of_this_thread();
         let check = Health::new().check("stream");
         check.yellow("the server n1 lags");
         for _ in 0..3 {

@@ -1,7 +1,7 @@
 //! What the tests of this crate put in the place of the world.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -10,6 +10,8 @@ use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
+use tracing::Dispatch;
+use tracing::subscriber::DefaultGuard;
 
 use crate::{Clock, Entropy, layers};
 
@@ -88,6 +90,15 @@ pub fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
 pub struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Lines {
+    /// Keeps what this thread logs, until the answer is dropped.
+    pub fn of_this_thread(&self) -> DefaultGuard {
+        // While there is one subscriber alone, tracing asks that of whichever thread comes to a line first whether anybody wants
+        // the line, and keeps the answer for all: with other tests beside, that thread may have none.
+        static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+        ANOTHER.get_or_init(|| Dispatch::new(Self::default()));
+        tracing::subscriber::set_default(self.clone())
+    }
+
     /// All until now.
     pub fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()

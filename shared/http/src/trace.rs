@@ -256,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_leaves_one_line_with_its_route_and_nothing_personal() {
         let lines = Lines::default();
-        let logging = tracing::subscriber::set_default(lines.clone());
+        let logging = lines.of_this_thread();
         ask(router(), request("GET", "/users/ann@acme.example?search=lee")).await;
         ask(router(), request("GET", "/busy")).await;
         let mut known = request("GET", "/who");
