@@ -7,7 +7,7 @@
 # root they run as 65532, and the files are given to it.
 #
 #   infra/secrets/nats/        what nats/identities.sh makes; take ca/, admin/ and system/ elsewhere once all runs
-#   infra/secrets/postgres/    superuser, owner, projector, webmail, keys: a password each
+#   infra/secrets/postgres/    superuser, owner, projector, webmail, keys, activity: a password each
 #   infra/secrets/postkey/     what `postkey init` makes: back up keyring, apart from the databases
 #   DATA/tokens/               panel, webmail, operator, auditor: a bearer token each
 set -euo pipefail
@@ -38,7 +38,7 @@ postkey() {
 
 mkdir -p secrets secrets/nats secrets/postgres secrets/postkey
 nats/identities.sh secrets/nats
-for role in superuser owner projector webmail keys; do
+for role in superuser owner projector webmail keys activity; do
   [ -e "secrets/postgres/$role" ] || { openssl rand -hex 24 > "secrets/postgres/$role.new" && mv "secrets/postgres/$role"{.new,}; }
 done
 give

@@ -37,6 +37,17 @@ impl Ann {
         }
     }
 
+    /// What came of it that is in no log of events, as an auditor finds it.
+    async fn is_told_of(&self, command: &Service, projection: &Service) {
+        let auditor = self.production.stack(command, projection).queries_as("auditor");
+        until("sign-ins are kept, whichever projection was asked", async || {
+            let kept = auditor.get("/v1/audit/activity?kind=sign_in&limit=500").await.is(200);
+            let codes: Vec<_> = kept["activity"].as_array()?.iter().filter_map(|one| one["code"].as_str()).collect();
+            (codes.contains(&"ok") && codes.contains(&"wrong")).then_some(())
+        })
+        .await;
+    }
+
     /// An operator erases her: in force once the projection has destroyed her keys.
     async fn is_erased(&self, command: &Service, projection: &Service) {
         let stack = self.production.stack(command, projection);
@@ -72,6 +83,7 @@ async fn passwords_are_changed_through_either_command_service_and_whichever_proj
     two.process.kill();
     ann.saves(&first, &[&one]).await;
     ann.is_erased(&second, &one).await;
+    ann.is_told_of(&second, &one).await;
 }
 
 /// The command service asks one projection, which holds its answer back for up to 20 s until there is something new. Where

@@ -53,18 +53,18 @@ impl Production {
         let postgres = tokio::task::spawn_blocking(move || Postgres::with(options)).await.unwrap();
         let passwords = folder.beside("passwords");
         fs::create_dir(&passwords).unwrap();
-        for role in ["superuser", "owner", "projector", "webmail", "keys"] {
+        for role in ["superuser", "owner", "projector", "webmail", "keys", "activity"] {
             fs::write(passwords.join(role), format!("password-of-{role}\n")).unwrap();
         }
         let roles = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/postgres/roles.sh").canonicalize().unwrap();
         postgres.administer(&roles, &passwords);
         run(postkey(["init", folder.data().to_str().unwrap()])).await.worked();
         let mut made = tokens(&folder.data());
-        for role in ["operator", "webmail"] {
+        for role in ["operator", "webmail", "auditor"] {
             made.insert(role, new_token(&folder, role, role, None).await);
         }
         let production = Self { site, postgres, tokens: made, folder };
-        for job in ["setup-read-model", "setup-keys"] {
+        for job in ["setup-read-model", "setup-keys", "setup-activity"] {
             run(production.call(job)).await.worked();
         }
         production

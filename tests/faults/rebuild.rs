@@ -1,4 +1,4 @@
-//! The read model made anew from the log: by hand, while nobody serves.
+//! The read model made anew from the log: by hand, while nobody serves, and by the services while they do.
 
 use std::fs;
 
@@ -6,7 +6,13 @@ use serde_json::json;
 use stage::{Finished, Folder, PASSWORD, Running, Scene, Stack, new_user, postkey, run, until, up};
 
 async fn rebuilt(folder: &Folder) -> Finished {
-    run(postkey(["rebuild", "--data", folder.data().to_str().unwrap()])).await
+    rebuilt_with(folder, &[]).await
+}
+
+async fn rebuilt_with(folder: &Folder, arguments: &[&str]) -> Finished {
+    let mut call = postkey(["rebuild", "--data", folder.data().to_str().unwrap()]);
+    call.args(arguments);
+    run(call).await
 }
 
 #[tokio::test]
@@ -40,7 +46,10 @@ async fn a_rebuild_names_the_row_that_was_changed_behind_our_back_and_makes_it_r
         bytes[at + 10] = b'x';
     }
     fs::write(stopped.folder.file("read-model.db"), bytes).unwrap();
-    let finished = rebuilt(&stopped.folder).await.worked();
+    let line = rebuilt(&stopped.folder).await.failed_in_one_line();
+    assert!(line.contains(&format!("user {ann}")) && line.contains("--accept-differences"), "{line}");
+    assert!(!line.contains("andermole"), "no value: {line}");
+    let finished = rebuilt_with(&stopped.folder, &["--accept-differences"]).await.worked();
     assert!(finished.stdout.contains(&format!("user {ann}")), "{finished:#?}");
     assert!(
         !finished.stdout.contains("andermole") && !finished.stderr.contains("andermole"),
@@ -50,11 +59,19 @@ async fn a_rebuild_names_the_row_that_was_changed_behind_our_back_and_makes_it_r
 }
 
 #[tokio::test]
-async fn a_rebuild_beside_running_services_is_refused() {
+async fn a_folder_whose_services_run_is_rebuilt_by_them() {
     let scene = Scene::set().await;
-    let line = rebuilt(&scene.folder).await.failed_in_one_line();
-    assert!(line.contains("in use"), "{line}");
+    let head = scene.stack.head().await;
+    let finished = rebuilt(&scene.folder).await.worked();
+    assert!(finished.stdout.contains("as the log has them"), "{finished:#?}");
+    assert!(finished.stdout.contains(&format!("position {head}")), "{finished:#?}");
+    let state = scene.queries().get("/v1/rebuild").await.is(200);
+    assert_eq!((state["state"].as_str(), state["position"].as_u64()), (Some("swapped"), Some(head)), "{state}");
     scene.ann_signs_in(PASSWORD).await.is(200);
+    // Where they do not say where they listen, nobody can ask them.
+    fs::remove_file(scene.folder.file("endpoints.json")).unwrap();
+    let line = rebuilt(&scene.folder).await.failed_in_one_line();
+    assert!(line.contains("in use") && line.contains("--projection-url"), "{line}");
 }
 
 #[tokio::test]
@@ -86,5 +103,21 @@ async fn a_start_with_rows_that_cannot_be_read_says_what_to_do_and_doing_so_help
         let stack = Stack::up(&folder).await;
         stack.login("ann@acme.example", PASSWORD).await.is(200);
         stack.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_killed_leaves_the_rows_as_they_were() {
+    let mut scene = Scene::set().await;
+    for n in 0..3 {
+        scene.queries().post("/v1/rebuild", &json!({})).await.is(202);
+        let edit = json!({"last_name": format!("Lee{n}")});
+        scene.operator().patch(&scene.ann(), &edit).await.is(200);
+        let Scene { stack, folder, .. } = &mut scene;
+        stack.processes().iter_mut().for_each(Running::kill);
+        *stack = Stack::up(folder).await;
+        scene.ann_signs_in(PASSWORD).await.is(200);
+        assert_eq!(scene.ann_now().await["last_name"], format!("Lee{n}"));
+        assert_eq!(scene.rebuilt(false).await["state"], "swapped");
     }
 }

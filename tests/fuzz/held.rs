@@ -131,6 +131,8 @@ impl There {
         };
         // Else each position that there is not yet is waited for, for half a minute.
         about("position", "{ \"query.wait\" = 0 }");
+        // Or its stream has no end.
+        about("event_stream", "{ \"query.wait\" = 0 }");
         about("add_user", &format!("{{ \"path.service\" = \"{roomy}\" }}"));
         let address = |name: &str| format!("{name}-by-{role}@roomy.example");
         if matches!(role, "operator" | "panel") {

@@ -3,14 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
+mod activity;
 mod at_the_shell;
+mod audit_cli;
+mod audit_exports;
+mod auditors;
 mod documents;
+mod drift;
 mod edits;
 mod erasure;
+mod event_stream;
 mod events;
 mod health;
 mod idempotency;
 mod keys_for_ever;
+mod ledger;
 mod lists;
 mod metrics;
 mod moving;
@@ -22,7 +29,9 @@ mod position;
 mod preconditions;
 mod profiles;
 mod provisioning_to_login;
+mod rebuild;
 mod roles;
+mod rotation;
 mod search;
 mod self_service;
 mod states;

@@ -22,6 +22,7 @@ fn service(scene: &Scene, on: On) -> &Api {
 async fn asked(api: &Api, row: &Row, tenant: &Tenant) -> Answer {
     let method: Method = row.method.parse().unwrap();
     let path = row.path.replace("{service}", &tenant.service).replace("{user}", &tenant.user);
+    let path = path.replace("{level}", "0").replace("{index}", "000.p/1");
     let body = (row.body)(tenant);
     if row.path.ends_with("/roundcube") {
         let body = body.unwrap();
@@ -47,6 +48,8 @@ async fn every_role_is_told_what_it_may_about_its_own_and_about_others() {
     let scene = Scene::set().await;
     let tenants = Tenant::all(&scene).await;
     let head = scene.stack.head().await;
+    let checkpoint = async || scene.queries().get("/ledger/checkpoint").await.status == 200;
+    until("there is a checkpoint", async || checkpoint().await.then_some(())).await;
     let held = scene.stack.new_token(&scene.folder, "panel", "acme-panel", Some("acme")).await;
     let mut wrong = Vec::new();
     for row in rows() {

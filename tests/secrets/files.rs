@@ -29,8 +29,8 @@ fn only_the_owner_may_read(folder: &Folder) -> usize {
 #[tokio::test]
 async fn a_folder_and_all_in_it_is_its_owners_alone() {
     let scene = Scene::set().await;
-    // log.db keys.db read-model.db keyring clients.json endpoints.json, ledger/ with two and tokens/ with five
-    assert!(only_the_owner_may_read(&scene.folder) >= 1 + 6 + 3 + 6);
+    // log.db keys.db read-model.db activity.db keyring clients.json endpoints.json, ledger/ with two, and a checkpoint soon, and tokens/ with five
+    assert!(only_the_owner_may_read(&scene.folder) >= 1 + 7 + 3 + 6);
     let stopped = scene.stopped().await;
     only_the_owner_may_read(&stopped.folder);
     for role in ["operator", "panel", "webmail", "auditor", "service"] {

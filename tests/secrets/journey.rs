@@ -24,8 +24,10 @@ pub const PERSONAL: [&str; 9] = [
     "Gwendolyn",
     "Quackenbush",
     "mislaid-on-the-ferry",
-    "203.0.113.77",
+    ORIGIN,
 ];
+/// Where the people came from.
+pub const ORIGIN: &str = "203.0.113.77";
 
 /// What came back: answers that name a user, as they must, and all others.
 #[derive(Default)]

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use servers::{Nats, Postgres};
-use stage::{Folder, Separate, Stack};
+use stage::{Folder, Separate, Stack, until};
 
-use crate::journey::{Answers, PASSWORDS, PERSONAL, travelled};
+use crate::journey::{Answers, ORIGIN, PASSWORDS, PERSONAL, travelled};
 
 /// Every word of the list that stands in the bytes, in whatever case.
 pub fn found<'a>(words: impl IntoIterator<Item = &'a str>, bytes: &[u8]) -> Vec<&'a str> {
@@ -39,12 +39,14 @@ fn nothing_is_found_in_files(folder: &Folder, tokens: &[&str]) {
         assert_eq!(found(secrets, &bytes), [""; 0], "{name}: no password and no token");
         // The read model is what lookups read: names and hashes are its content.
         if !name.starts_with("read-model.db") {
-            let others = PERSONAL.into_iter().chain(["$argon2"]);
+            // Where people came from is kept with what they tried, for as long as that is, and is all of it that is personal.
+            let others = PERSONAL.into_iter().filter(|word| *word != ORIGIN || !name.starts_with("activity.db"));
+            let others = others.chain(["$argon2"]);
             assert_eq!(found(others, &bytes), [""; 0], "{name}: no hash, no name, no address");
         }
         searched.push(name);
     }
-    for name in ["log.db", "keys.db", "read-model.db", "keyring", "clients.json"] {
+    for name in ["log.db", "keys.db", "read-model.db", "activity.db", "keyring", "clients.json"] {
         assert!(searched.iter().any(|searched| searched == name), "{name} was searched: {searched:?}");
     }
 }
@@ -99,6 +101,16 @@ fn nothing_is_found_in_answers(answers: &Answers, tokens: &[&str]) {
     }
 }
 
+/// Waits until the activity log has the last refusal of the journey.
+async fn all_is_kept_that_was_refused(stack: &Stack) {
+    let auditor = stack.queries_as("auditor");
+    until("the last refusal is kept", async || {
+        let kept = auditor.get("/v1/audit/activity?kind=refused&limit=500").await;
+        (kept.status == 200 && kept.text.contains("wrong_state")).then_some(())
+    })
+    .await;
+}
+
 /// A journey at a log level, searched while the services run, after a kill and after a stop in order.
 async fn nothing_is_found(environment: &[(&str, &str)]) {
     let folder = Folder::new();
@@ -108,11 +120,14 @@ async fn nothing_is_found(environment: &[(&str, &str)]) {
     let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
     the_search_finds_what_there_is(&folder, &answers);
     nothing_is_found_in_answers(&answers, &tokens);
+    all_is_kept_that_was_refused(&stack).await;
     nothing_is_found_in_files(&folder, &tokens);
     stack.kill();
     nothing_is_found_in_files(&folder, &tokens);
     Stack::up_with(&folder, environment).await.stop().await;
     nothing_is_found_in_files(&folder, &tokens);
+    let kept = folder.bytes("activity.db");
+    assert_eq!(found(["wrong_state", "contains_personal", "unknown", ORIGIN], &kept).len(), 4, "it was written there");
     the_search_finds_what_there_is(&folder, &answers);
     nothing_is_found_in_the_logs(&folder, &tokens);
 }

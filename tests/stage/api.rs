@@ -169,7 +169,8 @@ impl Api {
 async fn read(method: &Method, path: &str, sent: reqwest::Result<reqwest::Response>) -> reqwest::Result<Answer> {
     let response = sent?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await?;
+    let bytes = response.bytes().await?.to_vec();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let body = serde_json::from_str(&text).unwrap_or_default();
-    Ok(Answer { request: format!("{method} {path}"), status, headers, text, body })
+    Ok(Answer { request: format!("{method} {path}"), status, headers, bytes, text, body })
 }

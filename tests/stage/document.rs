@@ -129,7 +129,7 @@ impl Document {
         for parameter in &parameters {
             let name = parameter["name"].as_str().unwrap();
             let values = match parameter["in"].as_str().unwrap() {
-                "path" => of(name, &ids(template, path_of(sent.target))),
+                "path" => of(name, &self.ids(template, path_of(sent.target))),
                 "query" => of(name, &query),
                 "header" => said(sent.headers, name),
                 other => panic!("no place of a parameter: {other}"),
@@ -178,7 +178,7 @@ impl Document {
 
     fn methods(&self, path: &str) -> Option<(&str, &Value)> {
         let fits = |template: &str| {
-            let (mut template, mut path) = (template.split('/'), path.split('/'));
+            let (mut template, mut path) = (template.split('/'), self.elements(template, path).into_iter());
             loop {
                 match (template.next(), path.next()) {
                     (None, None) => return true,
@@ -189,6 +189,29 @@ impl Document {
         };
         let mut all = self.0["paths"].as_object()?.iter();
         all.find(|(template, _)| fits(template)).map(|(template, methods)| (template.as_str(), methods))
+    }
+
+    /// A path in as many elements as its template has, where the last of those may have slashes in it; else in all of its own.
+    fn elements<'a>(&self, template: &str, path: &'a str) -> Vec<&'a str> {
+        let several = |operation: &Value| {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            parameters.map(|one| self.resolve(one)).any(|one| one["x-multi-segment"] == true)
+        };
+        let of_template = template.split('/').count();
+        let most = if self.0["paths"][template].as_object().into_iter().flatten().any(|(_, one)| several(one)) {
+            of_template
+        } else {
+            usize::MAX
+        };
+        path.splitn(most, '/').collect()
+    }
+
+    /// The ids in a path, by their names in its template.
+    fn ids(&self, template: &str, path: &str) -> Vec<(String, String)> {
+        let parts = template.split('/').zip(self.elements(template, path));
+        let named =
+            |(name, id): (&str, &str)| Some((name.strip_prefix('{')?.strip_suffix('}')?.to_owned(), decoded(id)));
+        parts.filter_map(named).collect()
     }
 }
 
@@ -201,13 +224,6 @@ fn pairs(text: &str) -> Vec<(String, String)> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     let read = |text: &str| decoded(&text.replace('+', " "));
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, text)| (read(name), read(text))).collect()
-}
-
-/// The ids in a path, by their names in its template.
-fn ids(template: &str, path: &str) -> Vec<(String, String)> {
-    let parts = template.split('/').zip(path.split('/'));
-    let named = |(name, id): (&str, &str)| Some((name.strip_prefix('{')?.strip_suffix('}')?.to_owned(), decoded(id)));
-    parts.filter_map(named).collect()
 }
 
 fn decoded(text: &str) -> String {

@@ -68,6 +68,23 @@ impl Scene {
         }
     }
 
+    /// By how many master keys live keys are wrapped: a wrapped key begins with the id of its master key.
+    pub async fn master_keys(&self) -> i64 {
+        let counted = |prefix: &str| format!("SELECT count(DISTINCT {prefix}) FROM key WHERE wrapped IS NOT NULL");
+        match self.keys_database() {
+            Some(database) => {
+                Postgres::shared().psql(database, &counted("substring(wrapped FOR 16)")).trim().parse().unwrap()
+            }
+            None => {
+                let mut store = opened(&self.folder).await;
+                let counted = counted("substr(wrapped, 1, 16)");
+                let masters = sqlx::query_scalar(sqlx::AssertSqlSafe(counted)).fetch_one(&mut store).await.unwrap();
+                store.close().await.unwrap();
+                masters
+            }
+        }
+    }
+
     /// Waits until so many keys are destroyed, and no more.
     pub async fn destroyed(&self, keys: i64) {
         let what = format!("{keys} keys are destroyed");

@@ -16,6 +16,8 @@ mod health;
 mod keys;
 mod os;
 mod random;
+mod rebuilt;
+mod rows;
 mod running;
 mod scene;
 mod schema;

@@ -1,9 +1,12 @@
 //! Where most stories begin: `postkey up` on a fresh folder, one email service, one user.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::api::Api;
+use crate::binary::postkey;
 use crate::folder::Folder;
 use crate::separate::Separate;
 use crate::stack::{Stack, listening};
@@ -72,9 +75,55 @@ impl Scene {
         scene
     }
 
+    /// Whether its stores are on servers.
+    pub fn is_on_servers(&self) -> bool {
+        self.separate.is_some()
+    }
+
     /// The name of the key store's database, where it is on a server.
     pub(crate) fn keys_database(&self) -> Option<&str> {
         self.separate.as_ref().map(Separate::keys_database)
+    }
+
+    /// A call of `postkey audit` on what it stands on, with all its keys.
+    pub fn audit(&self, action: &str) -> Command {
+        match &self.separate {
+            Some(separate) => separate.audit(action, true),
+            None => {
+                let mut command = postkey(["audit", action, "--data"]);
+                command.arg(self.folder.data());
+                command
+            }
+        }
+    }
+
+    /// The same without a key.
+    pub fn audit_without_keys(&self, action: &str) -> Command {
+        match &self.separate {
+            Some(separate) => separate.audit(action, false),
+            None => {
+                let mut command = postkey(["audit", action, "--log"]);
+                command.arg(format!("sqlite:{}", self.folder.file("log.db").display()));
+                command
+            }
+        }
+    }
+
+    /// A call of `postkey keys rotate` on its keys.
+    pub fn rotate_keys(&self) -> Command {
+        match &self.separate {
+            Some(separate) => separate.rotate_keys(),
+            None => {
+                let mut command = postkey(["keys", "rotate", "--data"]);
+                command.arg(self.folder.data());
+                command
+            }
+        }
+    }
+
+    /// The name of the read model's database, where it is on a server.
+    pub(crate) fn read_model_database(&self) -> Option<&str> {
+        self.separate.as_ref().map(Separate::read_model_database)
     }
 
     /// The command service, asked by the operator.

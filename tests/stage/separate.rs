@@ -26,12 +26,13 @@ pub struct Separate {
     environment: Vec<(String, String)>,
 }
 
-/// Where log, keys and read model are, as arguments.
+/// Where log, keys, read model and activity log are, as arguments.
 #[derive(Clone, Debug)]
 struct Stores {
     log: Vec<String>,
     keys: Vec<String>,
     read_model: Vec<String>,
+    activity: Vec<String>,
 }
 
 impl Separate {
@@ -42,6 +43,7 @@ impl Separate {
             log: vec!["--log".to_owned(), sqlite("log.db")],
             keys: vec!["--keys".to_owned(), sqlite("keys.db")],
             read_model: vec!["--read-model".to_owned(), sqlite("read-model.db")],
+            activity: vec!["--activity".to_owned(), sqlite("activity.db")],
         };
         Self::over(folder, stores).await
     }
@@ -69,6 +71,7 @@ impl Separate {
             },
             keys: words(&["--keys", &postgres.database()]),
             read_model: words(&["--read-model", &postgres.database()]),
+            activity: words(&["--activity", &postgres.database()]),
         };
         Self::over(folder, stores).await
     }
@@ -81,6 +84,7 @@ impl Separate {
             log: [words(&["--log"]), words(log)].concat(),
             keys: vec!["--keys".to_owned(), sqlite("keys.db")],
             read_model: vec!["--read-model".to_owned(), sqlite("read-model.db")],
+            activity: vec!["--activity".to_owned(), sqlite("activity.db")],
         };
         Self {
             data: folder.data(),
@@ -183,6 +187,7 @@ impl Separate {
         let mut command = postkey(["projection", "--listen", listen]);
         self.stores(&mut command);
         command.args(&self.stores.read_model);
+        command.arg("--ledger-key-file").arg(self.data.join("ledger/key"));
         Running::start(command, &self.outputs)
     }
 
@@ -246,6 +251,35 @@ impl Separate {
         self.stores.keys[1].rsplit_once('/').unwrap().1
     }
 
+    /// A call of `postkey audit` on the same log, with its keys or without.
+    pub fn audit(&self, action: &str, with_keys: bool) -> Command {
+        let mut command = postkey(["audit", action]);
+        command.args(&self.stores.log);
+        if with_keys {
+            command.args(&self.stores.keys).arg("--keyring-file").arg(self.data.join("keyring"));
+        }
+        command
+    }
+
+    /// A call of `postkey keys rotate` on the same keys.
+    pub fn rotate_keys(&self) -> Command {
+        let mut command = postkey(["keys", "rotate"]);
+        command.args(&self.stores.keys).arg("--keyring-file").arg(self.data.join("keyring"));
+        command
+    }
+
+    /// The same without an activity log.
+    #[must_use]
+    pub fn without_activity(mut self) -> Self {
+        self.stores.activity.clear();
+        self
+    }
+
+    /// The name of the activity log's database.
+    pub fn activity_database(&self) -> &str {
+        self.stores.activity[1].rsplit_once('/').unwrap().1
+    }
+
     /// A call of `postkey rebuild` on the same stores.
     pub fn rebuild(&self) -> Command {
         let mut command = postkey(["rebuild"]);
@@ -254,8 +288,21 @@ impl Separate {
         command
     }
 
+    /// The URL of the log.
+    pub fn log(&self) -> &str {
+        &self.stores.log[1]
+    }
+
+    /// A call of `postkey audit verify` on the same stores, answered as JSON.
+    pub fn audit_verify(&self) -> Command {
+        let mut command = postkey(["audit", "verify", "--json"]);
+        command.args(&self.stores.log).args(&self.stores.keys).args(&self.stores.read_model);
+        command.arg("--keyring-file").arg(self.data.join("keyring"));
+        command
+    }
+
     fn stores(&self, command: &mut Command) {
-        command.args(&self.stores.log).args(&self.stores.keys);
+        command.args(&self.stores.log).args(&self.stores.keys).args(&self.stores.activity);
         command.arg("--keyring-file").arg(self.data.join("keyring"));
         command.arg("--clients-file").arg(self.data.join("clients.json"));
         command.envs(self.environment.clone());

@@ -190,6 +190,14 @@ fn keys_know_no_event_and_credentials_no_storage() {
 }
 
 #[test]
+fn the_activity_log_knows_no_http_no_event_and_no_password() {
+    let inside =
+        ["axum*", "hyper*", "reqwest", "wire", "keys", "event-log", "ledger", "credential", "secrecy", "throttle"];
+    knows_none_of("shared/activity", &inside);
+    knows_none_of("shared/activity", &["postkey-http", "postkey-c*"]);
+}
+
+#[test]
 fn the_http_edges_know_no_log_no_database_and_no_hashing() {
     knows_none_of(
         "shared/http",

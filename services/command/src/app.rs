@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use activity::ActivityLog;
 use admission::Admission;
 use axum::Router;
 use credential::{Hasher, Policy};
@@ -18,7 +19,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::asker::Asker;
 use crate::clocks::Clocks;
+use crate::context::Asked;
 use crate::destruction::Destruction;
 use crate::effect::Projection;
 use crate::keys_at_hand::KeysAtHand;
@@ -63,6 +66,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// What `/metrics` shows; none where it is switched off.
     pub metrics: Option<Metrics>,
+    /// Where refusals are kept.
+    pub activity: ActivityLog,
 }
 
 /// Why the service does not run.
@@ -93,6 +98,15 @@ pub(crate) struct App {
     pub writes: Writes,
     pub measures: Measures,
     pub clocks: Clocks,
+    pub activity: ActivityLog,
+}
+
+impl App {
+    /// Counts a command that was refused, and has it kept: the one place where refusals end.
+    pub fn refused<T: Asked>(&self, asker: &Asker, problem: &Problem) {
+        self.measures.refused(T::KIND, problem.code);
+        asker.refused(&self.activity, T::KIND, problem);
+    }
 }
 
 /// Serves until `stop`.
@@ -157,6 +171,7 @@ pub(crate) fn start(parts: Parts, stop: &CancellationToken) -> Router {
         writes: writes.clone(),
         measures,
         clocks,
+        activity: parts.activity,
     };
     tokio::spawn(probe(Probed { log: parts.log, guard, writes, keys }, stop.clone()));
     routes().with_state(app).merge(operators_routes(parts.health, parts.metrics.as_ref())).documented(ABOUT)

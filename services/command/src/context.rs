@@ -17,6 +17,7 @@ use wire::{CommandId, Fingerprint};
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::asker::Asker;
 use crate::refusal::{overloaded, weak};
 
 /// The namespace of command ids (RFC 9562 §5.5): UUIDv5 of `postkey.command` in the DNS namespace.
@@ -115,35 +116,50 @@ pub struct Ask<T, const N: usize> {
     pub ids: [Uuid; N],
     /// What is asked.
     pub body: T,
+    /// Who asks, as the activity log has it.
+    pub asker: Asker,
 }
 
 impl<T: Asked, const N: usize> FromRequest<App> for Ask<T, N> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let asked = Self::read(request, app).await;
-        if let Err(problem) = &asked {
-            app.measures.refused(T::KIND, problem.code);
+        let mut asker = Asker::of(request.extensions().get().cloned());
+        match Self::read(request, app, &mut asker).await {
+            Ok(asked) => Ok(Self { asker, ..asked }),
+            Err(problem) => {
+                app.refused::<T>(&asker, &problem);
+                Err(problem)
+            }
         }
-        asked
     }
 }
 
 impl<T: Asked, const N: usize> Ask<T, N> {
-    async fn read(request: Request, app: &App) -> Result<Self, Problem> {
+    /// Reads it, and notes in `asker` who asks, as far as it comes.
+    async fn read(request: Request, app: &App, asker: &mut Asker) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, app).await?;
+        asker.client = Some(caller.name.clone());
+        let headers = CommandHeaders::parse(&parts.headers).map_err(Problem::invalid_input);
+        if let Ok(headers) = &headers {
+            (asker.actor, asker.origin) = (headers.actor.clone(), headers.origin);
+        }
+        let ids = PathIds::<N>::from_request_parts(&mut parts, app).await;
+        if let Ok(PathIds(ids)) = &ids {
+            asker.ids = ids.to_vec();
+        }
         caller.require(T::ROLES)?;
         let key = IdempotencyKey::from_request_parts(&mut parts, app).await?;
-        let headers = CommandHeaders::parse(&parts.headers).map_err(Problem::invalid_input);
         let tenancy = Tenancy::of(&caller, &parts.headers);
-        let PathIds(ids) = PathIds::<N>::from_request_parts(&mut parts, app).await?;
+        let PathIds(ids) = ids?;
         match (tenancy, headers, read_body::<T>(parts, body, app).await) {
             (Ok(tenancy), Ok(mut headers), (Ok(body), _)) => {
                 let said = body.said();
                 headers.origin = said.origin.or(headers.origin);
                 headers.reason = said.reason.or(headers.reason.take());
-                Ok(Self { caller, tenancy, headers, key, ids, body })
+                asker.origin = headers.origin;
+                Ok(Self { caller, tenancy, headers, key, ids, body, asker: Asker::default() })
             }
             (tenancy, headers, (body, password)) => {
                 let broken = broken_rules(app, password).await?;

@@ -7,6 +7,7 @@
 //! It reads no read model and writes none; a decision is the domain's alone.
 
 mod app;
+mod asker;
 mod clocks;
 mod context;
 mod destruction;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use credential::Hasher;
 use event_log::EventLog;
-use postkey_http::{Code, Kind, Metrics, Problem, Receipt, waits};
+use postkey_http::{Code, Kind, Metrics, Receipt, waits};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -54,12 +54,9 @@ impl Measures {
         }
     }
 
-    /// Counts how a command has ended.
-    pub fn ended(&self, command: &'static str, result: &Result<Receipt, Problem>) {
-        match result {
-            Ok(receipt) => self.count(command, receipt::ended(receipt)),
-            Err(problem) => self.refused(command, problem.code),
-        }
+    /// Counts a command that was carried out.
+    pub fn done(&self, command: &'static str, receipt: &Receipt) {
+        self.count(command, receipt::ended(receipt));
     }
 
     /// Counts a command that was refused.

@@ -10,7 +10,7 @@ use domain::{Position, ServiceId, UserId};
 use postkey_http::{Problem, Receipt};
 
 use crate::app::App;
-use crate::context::Asked;
+use crate::context::{Ask, Asked};
 
 /// What became of a command.
 #[derive(Clone, Debug)]
@@ -59,23 +59,35 @@ pub fn ended(receipt: &Receipt) -> &'static str {
 
 /// A receipt or a problem; `done`: the status of what is in force, and of what changes nothing: it stores nothing that would
 /// be in force later.
-pub fn respond<T: Asked>(app: &App, done: StatusCode, result: Result<Receipt, Problem>) -> Response {
-    respond_as::<T>(app, result, |receipt| {
+pub fn respond<T: Asked, const N: usize>(
+    app: &App,
+    ask: &Ask<T, N>,
+    done: StatusCode,
+    result: Result<Receipt, Problem>,
+) -> Response {
+    respond_as(app, ask, result, |receipt| {
         let done_with = receipt.effective || receipt.events.is_empty();
         let status = if done_with { done } else { StatusCode::ACCEPTED };
         (status, Json(receipt)).into_response()
     })
 }
 
-/// The end of every command that was read: how it has ended is counted, and answered. `told`: what a receipt becomes.
-pub fn respond_as<T: Asked>(
+/// The end of every command that was read: how it has ended is counted, a refusal is kept, and it is answered. `told`: what a
+/// receipt becomes.
+pub fn respond_as<T: Asked, const N: usize>(
     app: &App,
+    ask: &Ask<T, N>,
     result: Result<Receipt, Problem>,
     told: impl FnOnce(Receipt) -> Response,
 ) -> Response {
-    app.measures.ended(T::KIND, &result);
     match result {
-        Ok(receipt) => told(receipt),
-        Err(problem) => problem.into_response(),
+        Ok(receipt) => {
+            app.measures.done(T::KIND, &receipt);
+            told(receipt)
+        }
+        Err(problem) => {
+            app.refused::<T>(&ask.asker, &problem);
+            problem.into_response()
+        }
     }
 }

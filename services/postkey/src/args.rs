@@ -14,16 +14,18 @@ use event_log::NatsConfig;
 use postkey_http::{Health, Metrics};
 use throttle::Limits;
 
+use crate::audit::AuditArgs;
 use crate::copy::CopyArgs;
 use crate::failure::Failure;
 use crate::healthy::HealthyArgs;
 use crate::init::InitArgs;
 use crate::journal::JournalArgs;
+use crate::keys::KeysAction;
 use crate::nats::NatsAction;
 use crate::panel::{PagesArgs, PanelArgs};
 use crate::postgres::PostgresAction;
 use crate::rebuild::RebuildArgs;
-use crate::stores::{LogUrl, StoreUrl};
+use crate::stores::{ActivityArgs, ActivityLimitArgs, LogUrl, StoreUrl};
 use crate::token::TokenArgs;
 
 /// Mailbox passwords that change when Save answers, with a history that can be proved.
@@ -41,6 +43,7 @@ Examples:
   postkey panel account add ann --customer acme --data /var/lib/postkey
   postkey token new --role panel --name shop --customer acme --data /var/lib/postkey
   postkey rebuild --data /var/lib/postkey
+  postkey audit verify --data /var/lib/postkey --pin seen
 
 Exit codes: 0 done, 1 it failed, 2 usage or could not look. `postkey COMMAND --help` says more."
 )]
@@ -65,8 +68,13 @@ pub enum Subcommand {
     Init(InitArgs),
     /// Make or revoke the bearer tokens of clients
     Token(TokenArgs),
-    /// Make the read model anew from the log, on PostgreSQL also beside running services
+    /// Make the read model anew from the log, also while logins run
     Rebuild(RebuildArgs),
+    /// Look at history without trust in the services: verify, replay, show, export, prove, tail
+    Audit(AuditArgs),
+    /// Replace keys by new ones
+    #[command(subcommand)]
+    Keys(KeysAction),
     /// Move the log to another store: closes it where it is, and opens it where it goes, once both are the same
     Copy(CopyArgs),
     /// Make or look at the stream that holds the log in NATS
@@ -112,11 +120,13 @@ pub struct UpArgs {
     #[command(flatten)]
     pub deciding: DecidingArgs,
     #[command(flatten)]
-    pub freshness: FreshnessArgs,
+    pub projecting: ProjectingArgs,
     #[command(flatten)]
     pub throttle: ThrottleArgs,
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    #[command(flatten)]
+    pub activity: ActivityLimitArgs,
     #[command(flatten)]
     pub pages: PagesArgs,
 }
@@ -139,11 +149,15 @@ pub struct DecidingArgs {
     pub users_in_memory: usize,
 }
 
+/// How the projection service stands by its rows.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct FreshnessArgs {
+pub struct ProjectingArgs {
     /// For how many seconds logins are answered while the log can't be asked whether the read model is current
     #[arg(long, env = "POSTKEY_FRESHNESS_BOUND", default_value = "60", value_name = "SECONDS", value_parser = seconds)]
     pub freshness_bound: Duration,
+    /// How many entries a second are folded again in the background, to find rows that were changed behind our back; 0: none
+    #[arg(long, env = "POSTKEY_DRIFT_ENTRIES_PER_SECOND", default_value_t = 500, value_name = "N")]
+    pub drift_entries_per_second: u64,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -289,7 +303,7 @@ pub struct FileArgs {
     /// Who may ask what; `postkey token new` writes it
     #[arg(long, env = "POSTKEY_CLIENTS_FILE", value_name = "FILE")]
     pub clients_file: PathBuf,
-    /// The key that checkpoints are signed with, once there are any; checked to be there
+    /// The key that the projection signs checkpoints with; without it, it serves what others sign
     #[arg(long, env = "POSTKEY_LEDGER_KEY_FILE", value_name = "FILE")]
     pub ledger_key_file: Option<PathBuf>,
 }
@@ -369,6 +383,8 @@ pub struct CommandArgs {
     pub throttle: ThrottleArgs,
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    #[command(flatten)]
+    pub activity: ActivityArgs,
     /// The projection services that share the read model, to ask what is in force
     #[arg(long, env = "POSTKEY_PROJECTION_URL", value_name = "URL", value_delimiter = ',', required = true)]
     pub projection_url: Vec<String>,
@@ -404,11 +420,13 @@ pub struct ProjectionArgs {
     #[command(flatten)]
     pub files: FileArgs,
     #[command(flatten)]
-    pub freshness: FreshnessArgs,
+    pub projecting: ProjectingArgs,
     #[command(flatten)]
     pub throttle: ThrottleArgs,
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    #[command(flatten)]
+    pub activity: ActivityArgs,
 }
 
 /// Says so where a URL on the command line holds a password: whoever may list this machine's processes reads it there.
@@ -416,7 +434,7 @@ pub fn warn_of_passwords(mut arguments: impl Iterator<Item = OsString>) {
     if arguments.any(|argument| holds_password(&argument.to_string_lossy())) {
         tracing::warn!(
             "a URL on the command line holds a password, which everybody on this machine can see: give a file \
-             (--nats-credentials, --keys-password-file, --read-model-password-file), or the URL by its variable POSTKEY_…"
+             (--nats-credentials, --keys-password-file, --read-model-password-file, --activity-password-file), or the URL by its variable POSTKEY_…"
         );
     }
 }

@@ -1,13 +1,12 @@
 //! `postkey command`: the command service as a process of its own.
 
-use std::path::Path;
-
 use postkey_http::{Code, Health, PositionClient};
 use tokio::net::TcpListener;
 
 use crate::args::CommandArgs;
 use crate::failure::Failure;
 use crate::folder::read_token;
+use crate::ledger_files::check_there;
 use crate::locks;
 use crate::services::{Edge, listen_at, open_clients, start_hasher, stop_on_signal};
 use crate::stores::Stores;
@@ -15,6 +14,7 @@ use crate::waiting::Listening;
 
 pub async fn command(args: CommandArgs) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
+    let activity = args.activity.url()?;
     check_there(args.files.ledger_key_file.as_deref())?;
     let _lock = args.log.log.file().map(|file| locks::take(file.folder(), "command.lock")).transpose()?;
     let projection = PositionClient::new(&args.projection_url, &read_token(&args.token_file)?)?;
@@ -26,22 +26,14 @@ pub async fn command(args: CommandArgs) -> Result<(), Failure> {
     let listening = Listening { at: &listener, code: Code::LogUnavailable, answers, metrics: args.metrics };
     let stores = listening.opened(&stop, || Stores::open_to_write(&args.log, &args.keys, None)).await?;
     let Some(stores) = stores else { return Ok(()) };
+    let keeping = args.activity.limits.keep(activity.as_ref());
     stores.handle.watch(&health, &args.log.nats, true, &stop)?;
     let metrics = args.metrics.of(&health);
-    let edge = Edge { clients, hasher, limits: args.throttle.limits(), health, metrics };
+    let activity = keeping.log.clone();
+    let edge = Edge { clients, hasher, limits: args.throttle.limits(), health, metrics, activity };
     let parts = stores.command(args.deciding, edge, projection, &stop).await;
     let ran = postkey_command::run(parts, TcpListener::from_std(listener)?, stop).await;
     stores.close().await;
+    keeping.end().await;
     Ok(ran?)
-}
-
-/// A file that is named must be there, also where nothing reads it yet.
-pub fn check_there(path: Option<&Path>) -> Result<(), Failure> {
-    match path {
-        Some(path) if !path.exists() => Err(Failure::failed(format!(
-            "the ledger key {} is missing: restore it from your backup, or make one with `postkey init`",
-            path.display()
-        ))),
-        _ => Ok(()),
-    }
 }

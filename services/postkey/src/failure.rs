@@ -23,6 +23,12 @@ impl Failure {
         Self { message: message.to_string(), code: 2 }
     }
 
+    /// The same as something that could not be looked at: exit code 2.
+    #[must_use]
+    pub fn could_not_look(self) -> Self {
+        Self { code: 2, ..self }
+    }
+
     /// A file or folder could not be used: exit code 1, and what to do about it.
     pub fn io(path: &Path, error: &io::Error) -> Self {
         let advice = match error.kind() {
@@ -42,6 +48,12 @@ impl Failure {
         // Where nobody can be told, the exit code still tells.
         let _ = writeln!(io::stderr(), "postkey: {line}");
         ExitCode::from(self.code)
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
     }
 }
 

@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::edges::SystemEntropy;
 use crate::failure::Failure;
+use crate::ledger_files::LedgerFolder;
 use crate::stores::{LogUrl, SqliteFile, StoreUrl};
 
 /// Where everything lies below one folder.
@@ -45,12 +46,27 @@ impl Folder {
 
     /// The key store.
     pub fn keys(&self) -> StoreUrl {
-        StoreUrl::file(self.0.join("keys.db"))
+        StoreUrl::file(self.keys_file())
+    }
+
+    /// The file of the key store.
+    pub fn keys_file(&self) -> PathBuf {
+        self.0.join("keys.db")
     }
 
     /// The read model.
     pub fn read_model(&self) -> StoreUrl {
-        StoreUrl::file(self.0.join("read-model.db"))
+        StoreUrl::file(self.read_model_file())
+    }
+
+    /// The file of the read model.
+    pub fn read_model_file(&self) -> PathBuf {
+        self.0.join("read-model.db")
+    }
+
+    /// The activity log.
+    pub fn activity(&self) -> StoreUrl {
+        StoreUrl::file(self.0.join("activity.db"))
     }
 
     /// The panel's accounts and sessions.
@@ -71,6 +87,16 @@ impl Folder {
     /// The key that checkpoints are signed with.
     pub fn ledger_key(&self) -> PathBuf {
         self.0.join("ledger/key")
+    }
+
+    /// What verifiers of checkpoints need.
+    pub fn public_key(&self) -> PathBuf {
+        self.0.join("ledger/public-key")
+    }
+
+    /// The newest checkpoint.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.0.join("ledger/checkpoint")
     }
 
     /// Where the services listen, for whoever looks for them.
@@ -118,11 +144,12 @@ impl Folder {
             }
             Keyring::generate(&mut rng).create(&self.keyring())?;
         }
-        if !self.ledger_key().exists() {
+        let ledger = LedgerFolder::of(self.ledger_key());
+        if !ledger.key().exists() {
             make_folder(&self.0.join("ledger"))?;
             let key = NoteKey::generate(&format!("postkey/{}", uuid_v4(&SystemEntropy)), &mut rng);
-            replace(&self.0.join("ledger/public-key"), key.public_text().as_bytes())?;
-            replace(&self.ledger_key(), key.private_text().as_bytes())?;
+            replace(&ledger.public_key(), key.public_text().as_bytes())?;
+            replace(ledger.key(), key.private_text().as_bytes())?;
         }
         if !self.clients().exists() {
             self.make_clients(roles, &mut rng)?;

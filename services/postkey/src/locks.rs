@@ -11,17 +11,27 @@ pub struct Lock {
     _file: File,
 }
 
+/// The lock of whoever writes a read model, beside its file.
+pub const PROJECTION_LOCK: &str = "projection.lock";
+
 /// Takes the lock of this name in `folder`.
 pub fn take(folder: &Path, name: &str) -> Result<Lock, Failure> {
+    try_take(folder, name)?.ok_or_else(|| {
+        Failure::failed(format!(
+            "{} is in use by another postkey: stop that one first, or choose another folder",
+            folder.display()
+        ))
+    })
+}
+
+/// The same; `None` where another process has it.
+pub fn try_take(folder: &Path, name: &str) -> Result<Option<Lock>, Failure> {
     let path = folder.join(name);
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = file.map_err(|error| Failure::io(&path, &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock { _file: file }),
-        Err(TryLockError::WouldBlock) => Err(Failure::failed(format!(
-            "{} is in use by another postkey: stop that one first, or choose another folder",
-            folder.display()
-        ))),
+        Ok(()) => Ok(Some(Lock { _file: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(Failure::io(&path, &error)),
     }
 }

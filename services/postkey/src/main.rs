@@ -1,6 +1,7 @@
 //! The one binary of postkey: wiring only. Nothing is decided here.
 
 mod args;
+mod audit;
 mod command;
 mod copy;
 mod demo;
@@ -10,10 +11,13 @@ mod folder;
 mod healthy;
 mod init;
 mod journal;
+mod keys;
+mod ledger_files;
 mod locks;
 mod nats;
 mod panel;
 mod postgres;
+mod progress;
 mod projection;
 mod rebuild;
 mod services;
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
             Subcommand::Init(args) => init::init(&args),
             Subcommand::Token(args) => token::token(args.action),
             Subcommand::Rebuild(args) => rebuild::rebuild(args).await,
+            Subcommand::Audit(args) => audit::audit(args).await,
+            Subcommand::Keys(action) => keys::keys(action).await,
             Subcommand::Copy(args) => copy::copy(args).await,
             Subcommand::Nats(action) => nats::nats(action).await,
             Subcommand::Postgres(action) => postgres::postgres(action).await,

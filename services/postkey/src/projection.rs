@@ -4,20 +4,21 @@ use postkey_http::{Code, Health};
 use tokio::net::TcpListener;
 
 use crate::args::ProjectionArgs;
-use crate::command::check_there;
 use crate::failure::Failure;
-use crate::locks;
+use crate::ledger_files::{LedgerFolder, check_there};
+use crate::locks::{self, PROJECTION_LOCK};
 use crate::services::{Edge, listen_at, open_clients, start_hasher, stop_on_signal};
 use crate::stores::{Lack, ReadModelHandle, StoreUrl, Stores, Waiting};
 use crate::waiting::Listening;
 
 pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
+    let activity = args.activity.url()?;
     check_there(args.files.ledger_key_file.as_deref())?;
     let read_model = args.read_model.url()?;
     // A database keeps its writers apart itself.
     let _lock = match &read_model {
-        StoreUrl::Sqlite(file) => Some(locks::take(file.folder(), "projection.lock")?),
+        StoreUrl::Sqlite(file) => Some(locks::take(file.folder(), PROJECTION_LOCK)?),
         StoreUrl::Postgres(_) => None,
     };
     let health = Health::new();
@@ -29,11 +30,15 @@ pub async fn projection(args: ProjectionArgs) -> Result<(), Failure> {
     let Some((model, stores)) = listening.opened(&stop, || open(&args, &read_model)).await? else { return Ok(()) };
     stores.handle.watch(&health, &args.log.nats, false, &stop)?;
     let metrics = args.metrics.of(&health);
-    let edge = Edge { clients, hasher, limits: args.throttle.limits(), health, metrics };
-    let parts = stores.projection(&model, edge, args.freshness.freshness_bound, &stop);
+    let keeping = args.activity.limits.keep(activity.as_ref());
+    let activity = keeping.log.clone();
+    let edge = Edge { clients, hasher, limits: args.throttle.limits(), health, metrics, activity };
+    let ledger = args.files.ledger_key_file.map(LedgerFolder::of);
+    let parts = stores.projection(&model, edge, ledger, args.projecting, &stop);
     let ran = postkey_projection::run(parts, TcpListener::from_std(listener)?, stop).await;
     stores.close().await;
     model.close().await;
+    keeping.end().await;
     Ok(ran?)
 }
 

@@ -3,21 +3,23 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
+use activity::ActivityLog;
 use credential::{Hasher, HasherConfig, Policy};
 use domain::Position;
 use postkey_http::{Clients, Health, Metrics, PositionClient, listen};
+use postkey_projection::signer::{LedgerFiles, Signing};
 use throttle::Limits;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::DecidingArgs;
+use crate::args::{DecidingArgs, ProjectingArgs};
 use crate::edges::{SystemClock, SystemEntropy};
 use crate::failure::Failure;
-use crate::stores::{ReadModelHandle, Stores};
+use crate::ledger_files::LedgerFolder;
+use crate::stores::{ReadModelHandle, Stores, show};
 
 /// What both services share, beside the stores.
 pub struct Edge {
@@ -31,6 +33,8 @@ pub struct Edge {
     pub health: Health,
     /// What `/metrics` shows, if it does.
     pub metrics: Option<Metrics>,
+    /// Where activities are kept.
+    pub activity: ActivityLog,
 }
 
 impl Stores {
@@ -40,25 +44,37 @@ impl Stores {
         &self,
         model: &ReadModelHandle,
         edge: Edge,
-        freshness_bound: Duration,
+        ledger: Option<LedgerFolder>,
+        projecting: ProjectingArgs,
         stop: &CancellationToken,
     ) -> postkey_projection::Parts {
         let ports = model.ports();
+        show(&edge.activity, &edge.health, edge.metrics.as_ref(), stop);
         postkey_projection::Parts {
             log: Arc::clone(&self.log),
             vault: self.vault.clone(),
             writer: ports.writer,
             leadership: ports.leadership,
+            ledger: ports.ledger,
             lookups: ports.lookups,
             queries: ports.queries,
+            signing: Signing {
+                checkpoints: Arc::clone(&self.checkpoints),
+                files: ledger.map(|files| Arc::new(files) as Arc<dyn LedgerFiles>),
+            },
             applied: self.tells(stop),
+            rebuild: model.rebuild_ports(),
+            strays: ports.strays,
+            drift_rate: projecting.drift_entries_per_second,
+            clock: Arc::new(SystemClock),
             clients: edge.clients,
             hasher: edge.hasher,
             limits: edge.limits,
             health: edge.health,
             entropy: Arc::new(SystemEntropy),
-            freshness_bound,
+            freshness_bound: projecting.freshness_bound,
             metrics: edge.metrics,
+            activity: edge.activity,
         }
     }
 
@@ -70,6 +86,7 @@ impl Stores {
         projection: PositionClient,
         stop: &CancellationToken,
     ) -> postkey_command::Parts {
+        show(&edge.activity, &edge.health, edge.metrics.as_ref(), stop);
         postkey_command::Parts {
             log: Arc::clone(&self.log),
             closed: self.handle.is_closed().await,
@@ -85,6 +102,7 @@ impl Stores {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             metrics: edge.metrics,
+            activity: edge.activity,
         }
     }
 

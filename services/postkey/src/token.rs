@@ -26,6 +26,7 @@ Examples:
   postkey token new --role panel --name shop --customer acme    one customer's services
   postkey token new --role panel --name hosting --customer '*'  any customer's; each call says Postkey-Customer
   postkey token new --role webmail --name roundcube             lookups
+  postkey token new --role auditor --name dpo --personal        the history, with addresses and names
 
 The name is the client's identity: a second token of the same name overlaps with the first, until both are revoked.")]
     New {
@@ -38,6 +39,9 @@ The name is the client's identity: a second token of the same name overlaps with
         /// Whose services a panel may see: a customer's id, or '*' for any
         #[arg(long, value_name = "ID|*")]
         customer: Option<String>,
+        /// An auditor who may see addresses and names in the history; without it they are left out
+        #[arg(long)]
+        personal: bool,
         #[command(flatten)]
         file: ClientsFileArgs,
     },
@@ -76,13 +80,19 @@ impl ClientsFileArgs {
 
 pub fn token(action: TokenAction) -> Result<(), Failure> {
     match action {
-        TokenAction::New { role, name, customer, file } => {
+        TokenAction::New { role, name, customer, personal, file } => {
             if (role == Role::Panel) != customer.is_some() {
                 return Err(Failure::usage("--customer ID or --customer '*' goes with --role panel, and only with it"));
+            }
+            if personal && role != Role::Auditor {
+                return Err(Failure::usage(
+                    "--personal goes with --role auditor, and only with it: the others see what they need",
+                ));
             }
             let scope = customer_scope(customer.as_deref())?;
             let token = new_token(&mut EntropyRng::new(Arc::new(SystemEntropy)), role);
             let entry = ClientEntry::new(&name, role, scope, TokenDigest::of(&token)).map_err(Failure::usage)?;
+            let entry = if personal { entry.with_personal()? } else { entry };
             ClientsFile::update(&file.path()?, |clients| clients.add(entry))?;
             print(format_args!("{}", token.expose_secret()))
         }

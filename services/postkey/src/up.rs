@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::sync::Arc;
 
+use activity::ActivityLog;
 use credential::Hasher;
 use postkey_http::{Health, PositionClient, Role};
 use postkey_panel::accounts::Accounts;
@@ -17,7 +18,8 @@ use crate::demo::Demo;
 use crate::failure::Failure;
 use crate::folder::{Folder, read_token, replace};
 use crate::journal::print;
-use crate::locks;
+use crate::ledger_files::LedgerFolder;
+use crate::locks::{self, PROJECTION_LOCK};
 use crate::panel::{self, PagesArgs, PanelEdge, Upstream};
 use crate::services::{Edge, listen_at, open_clients, start_hasher, stop_on_signal};
 use crate::stores::{Lack, ReadModelHandle, Stores};
@@ -26,7 +28,7 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
     let folder = Folder::new(args.data);
     folder.make()?;
-    let _locks = (locks::take(folder.path(), "command.lock")?, locks::take(folder.path(), "projection.lock")?);
+    let _locks = (locks::take(folder.path(), "command.lock")?, locks::take(folder.path(), PROJECTION_LOCK)?);
     forget_endpoints(&folder)?;
     folder.make_keys(&Role::ALL)?;
     // Before anybody reads the clients file.
@@ -45,8 +47,11 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
 
     // What is saved at the end is in force before its answer: the panel ends first, and the projection last.
     let (commanding, projecting) = (CancellationToken::new(), CancellationToken::new());
-    let shared = Shared { folder: &folder, hasher, throttle: args.throttle, metrics: args.metrics };
-    let projection = stores.projection(&model, shared.edge(&stop)?, args.freshness.freshness_bound, &projecting);
+    let keeping = args.activity.keep(Some(&folder.activity()));
+    let activity = keeping.log.clone();
+    let shared = Shared { folder: &folder, hasher, throttle: args.throttle, metrics: args.metrics, activity };
+    let ledger = Some(LedgerFolder::of(folder.ledger_key()));
+    let projection = stores.projection(&model, shared.edge(&stop)?, ledger, args.projecting, &projecting);
     let client = PositionClient::new(&[&endpoints.projection], &read_token(&folder.token(Role::Service))?)?;
     let command = stores.command(args.deciding, shared.edge(&stop)?, client, &commanding).await;
     let panel = shared.panel(&endpoints, tokens, accounts.clone(), args.pages)?;
@@ -83,6 +88,7 @@ pub async fn up(args: UpArgs) -> Result<(), Failure> {
     stores.close().await;
     model.close().await;
     accounts.close().await;
+    keeping.end().await;
     forget_endpoints(&folder)?;
     announced?;
     ran.map(|_| ())
@@ -94,6 +100,7 @@ struct Shared<'a> {
     hasher: Arc<Hasher>,
     throttle: ThrottleArgs,
     metrics: MetricsArgs,
+    activity: ActivityLog,
 }
 
 impl Shared<'_> {
@@ -102,7 +109,7 @@ impl Shared<'_> {
         let health = Health::new();
         let clients = open_clients(&self.folder.clients(), &health, stop)?;
         let (hasher, limits, metrics) = (Arc::clone(&self.hasher), self.throttle.limits(), self.metrics.of(&health));
-        Ok(Edge { clients, hasher, limits, health, metrics })
+        Ok(Edge { clients, hasher, limits, health, metrics, activity: self.activity.clone() })
     }
 
     /// The panel, which asks the others over HTTP as any panel would.

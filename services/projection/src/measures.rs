@@ -12,6 +12,7 @@ use throttle::Throttle;
 use tokio::sync::watch;
 
 use crate::auth::{Logins, Verdicts};
+use crate::drift::Looked;
 use crate::projector::{Follower, Lag, Leading, Progress};
 
 /// What is shown.
@@ -24,6 +25,8 @@ pub struct Measures<'a> {
     pub lag: Arc<Lag>,
     /// Up to where the keys that it dooms are destroyed; none while that is not known.
     pub destroyed: watch::Receiver<Option<Position>>,
+    /// How much the drift watch has looked at; none where it is switched off.
+    pub looked: Option<Arc<Looked>>,
     /// Who signs in.
     pub logins: &'a Logins,
     /// The threads that verify.
@@ -33,10 +36,13 @@ pub struct Measures<'a> {
 impl Measures<'_> {
     /// Shows them. Nothing is asked of any store: a scrape answers while they are away.
     pub fn show(self, metrics: &Metrics) {
-        let Self { projector, log, lag, destroyed, logins, hasher } = self;
+        let Self { projector, log, lag, destroyed, looked, logins, hasher } = self;
         show_rows(metrics, projector.progress(), lag, log);
         show_leading(metrics, projector.leading());
         show_destruction(metrics, projector.progress(), projector.leads(), destroyed);
+        if let Some(looked) = looked {
+            show_drift(metrics, looked);
+        }
         show_hashes(metrics, logins.hashing().clone(), hasher);
         show_logins(metrics, logins.throttle().clone(), Arc::clone(logins.verdicts()));
     }
@@ -103,6 +109,22 @@ fn show_destruction(
             let applied = progress.borrow().position.get();
             up_to().map(|at| (None, applied.saturating_sub(at.get()) as f64)).into_iter().collect()
         },
+    );
+}
+
+fn show_drift(metrics: &Metrics, looked: Arc<Looked>) {
+    let services = Arc::clone(&looked);
+    metrics.read(
+        Kind::Counter,
+        "drift_services_checked",
+        "Services whose rows were compared with what their history makes of them, by this projection.",
+        move || vec![(None, services.services() as f64)],
+    );
+    metrics.read(
+        Kind::Gauge,
+        "drift_last_round_seconds",
+        "How long ago all services had been compared; only where this projection has done so.",
+        move || looked.last_round().map(|ago| (None, ago.as_secs_f64())).into_iter().collect(),
     );
 }
 

@@ -1,4 +1,8 @@
-//! A rebuild, also beside running services: the next generation is filled from the log by the normal path, compared, and swapped.
+//! A rebuild, also beside running services: the next generation is filled from the log, compared, and swapped.
+
+mod compare;
+mod live;
+mod routes;
 
 use std::sync::Arc;
 
@@ -7,15 +11,54 @@ use event_log::{Corrupt, EventLog, ReadError, Scope};
 use keys::Vault;
 use wire::LogId;
 
+pub(crate) use self::live::LiveRebuild;
+pub(crate) use self::routes::{ask, ask_operation, start, start_operation};
+use crate::labour::Labour;
 use crate::projector::{Broken, Halt, Projector};
-use crate::read_model::{Applied, ApplyError, Generation, Generations, ReadModelError, ReadModelWriter};
+use crate::read_model::{Applied, ApplyError, Filling, Generation, Generations, ReadModelError, ReadModelWriter};
 
 /// How many differing rows are named.
-const NAMED: u32 = 20;
-/// How often rows that differ are looked at again, while a running projection moves them.
-const LOOKS: u32 = 5;
+const NAMED: usize = 20;
 /// How often the live rows, if another process goes on writing them, are caught up with before it is given up.
-const SWAPS: u32 = 100;
+const SWAPS: u32 = 1_000;
+
+/// The ports of a read model that a rebuild needs. Where a projection runs beside it, on PostgreSQL, they have connections of
+/// their own and never claim the lead.
+#[derive(Clone)]
+pub struct RebuildPorts {
+    /// Where rows are written.
+    pub writer: Arc<dyn ReadModelWriter>,
+    /// Where a generation is made and swapped.
+    pub generations: Arc<dyn Generations>,
+    /// Where it is filled.
+    pub filling: Arc<dyn Filling>,
+}
+
+impl RebuildPorts {
+    /// All of one store.
+    pub fn of<M: ReadModelWriter + Generations + Filling + 'static>(model: &Arc<M>) -> Self {
+        Self { writer: Arc::clone(model) as _, generations: Arc::clone(model) as _, filling: Arc::clone(model) as _ }
+    }
+}
+
+/// What becomes of rows that are not what the log makes of them, and nothing explains it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Differences {
+    /// They stay as they are, and no row is swapped: somebody has to look who changed them.
+    #[default]
+    Refused,
+    /// They are replaced, like all others.
+    Accepted,
+}
+
+/// What a rebuild is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It has filled the new rows with so many of this many entries.
+    Filling(Position, Position),
+    /// It compares them with the old ones, and catches up with what came in between.
+    Comparing,
+}
 
 /// What a rebuild came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +85,16 @@ pub enum RebuildError {
     /// Somebody else works on the read model.
     #[error("the read model is being written by another process; stop it first")]
     Busy,
+    /// Another rebuild is under way.
+    #[error("another rebuild of this read model is under way; wait for that one")]
+    Running,
+    /// These rows, at most twenty, are not what the log makes of them at the position where they stand.
+    #[error(
+        "rows are not what the log makes of them, and nothing explains it ({}): somebody changed them, or the read model \
+         is faulty; nothing was changed. Find out which, then let a rebuild replace them: `postkey rebuild \
+         --accept-differences`", .0.join(", ")
+    )]
+    Differ(Vec<String>),
 }
 
 impl From<Halt> for RebuildError {
@@ -71,18 +124,34 @@ impl From<ApplyError> for RebuildError {
     }
 }
 
-/// Fills the next generation up to the log's head, says which rows of the live one differed at its position, and swaps
-/// where both stand at one position, or the live one is behind. `step` hears each position on the way, and the head.
+/// Fills the next generation up to the log's head, looks which rows of the live one differ at its position, and swaps
+/// where the live one is not ahead. `step` hears how far it has come.
 ///
 /// # Errors
 /// See [`RebuildError`].
 pub async fn rebuild(
     log: Arc<EventLog>,
     vault: Vault,
-    writer: Arc<dyn ReadModelWriter>,
-    generations: Arc<dyn Generations>,
-    mut step: impl FnMut(Position, Position),
+    ports: RebuildPorts,
+    differences: Differences,
+    step: impl FnMut(Step),
 ) -> Result<RebuildReport, RebuildError> {
+    let claim = ports.filling.claim_rebuild().await?.ok_or(RebuildError::Running)?;
+    let rebuilt = rebuild_by(&Labour::here(), log, vault, &ports, differences, step).await;
+    drop(claim);
+    rebuilt
+}
+
+/// The same, by whoever has the right to do it.
+async fn rebuild_by(
+    labour: &Labour,
+    log: Arc<EventLog>,
+    vault: Vault,
+    ports: &RebuildPorts,
+    wanted: Differences,
+    mut step: impl FnMut(Step),
+) -> Result<RebuildReport, RebuildError> {
+    let RebuildPorts { writer, generations, filling } = ports;
     generations.mend().await?;
     let live = generations.live().await?;
     let old = readable(writer.applied(live).await)?;
@@ -96,14 +165,27 @@ pub async fn rebuild(
         None => log.head(Scope::All).await.map_err(Halt::from)?.position,
     };
     let next = generations.begin().await?;
-    let projector = Projector::new(Arc::clone(&log), vault, Arc::clone(&writer), next);
-    let mut beside = Beside { log, writer, generations, projector, live, next, head };
-    let differences = match old {
-        Some(old) => Some(beside.compare(old, &mut step).await?),
-        None => None,
+    let projector = Projector::new(Arc::clone(&log), vault, Arc::clone(writer), next);
+    let mut beside = Beside { log, ports, labour, projector, live, next, head };
+    let made = async {
+        let to = old.as_ref().map_or(head, |old| old.position);
+        beside.projector.fill(&**filling, labour, to, |at| step(Step::Filling(at, head))).await?;
+        step(Step::Comparing);
+        let differences = match old {
+            Some(old) => Some(beside.compare(old).await?),
+            None => None,
+        };
+        match differences {
+            Some(rows) if wanted == Differences::Refused && !rows.is_empty() => Err(RebuildError::Differ(rows)),
+            differences => Ok(RebuildReport { position: beside.swap().await?, differences }),
+        }
     };
-    let position = beside.swap(&mut step).await?;
-    Ok(RebuildReport { position, differences })
+    let made = made.await;
+    if made.is_err() {
+        // What was made holds names, which may have to be forgotten before the next rebuild drops it.
+        let _ = filling.drop_unfinished().await;
+    }
+    made
 }
 
 /// How far rows are; nowhere where that can't be read: what is damaged is what a rebuild is for.
@@ -115,10 +197,10 @@ fn readable(applied: Result<Option<Applied>, ReadModelError>) -> Result<Option<A
 }
 
 /// A generation that is filled beside the live one.
-struct Beside {
+struct Beside<'r> {
     log: Arc<EventLog>,
-    writer: Arc<dyn ReadModelWriter>,
-    generations: Arc<dyn Generations>,
+    ports: &'r RebuildPorts,
+    labour: &'r Labour,
     projector: Projector,
     live: Generation,
     next: Generation,
@@ -126,47 +208,22 @@ struct Beside {
     head: Position,
 }
 
-impl Beside {
-    /// Comes to where the live rows are, `old`, and says which of them differ.
-    async fn compare(
-        &mut self,
-        mut old: Applied,
-        step: &mut impl FnMut(Position, Position),
-    ) -> Result<Vec<String>, RebuildError> {
-        let mut differing: Option<Vec<String>> = None;
-        for _ in 0..LOOKS {
-            let of = self.head.max(old.position);
-            let reached = self.projector.catch_up(old.position, |at| step(at, of)).await?;
-            if reached.is_none_or(|reached| reached.frontier != old.frontier) {
-                return Err(foreign(&old, self.log.id(), self.head));
-            }
-            let mut found = self.generations.differences(self.live, self.next, NAMED).await?;
-            found.retain(|row| differing.as_ref().is_none_or(|before| before.contains(row)));
-            let all_alike = found.is_empty();
-            differing = Some(found);
-            match self.writer.applied(self.live).await? {
-                // A row that only a running projection has moved on meanwhile is alike at the next look.
-                Some(now) if now != old && !all_alike => old = now,
-                _ => break,
-            }
-        }
-        Ok(differing.unwrap_or_default())
-    }
-
+impl Beside<'_> {
     /// Comes to the log's head, and takes the live rows' place there.
-    async fn swap(&mut self, step: &mut impl FnMut(Position, Position)) -> Result<Position, RebuildError> {
+    async fn swap(&mut self) -> Result<Position, RebuildError> {
         let mut to = self.head;
         for _ in 0..SWAPS {
-            self.projector.catch_up(to, |at| step(at, to)).await?;
-            let stands = readable(self.writer.applied(self.live).await)?.map(|applied| applied.position);
-            // Rows that are behind, or can't be read, are not caught up with; of those that are ahead, lookups do not go back.
-            let force = stands != Some(to);
-            if stands <= Some(to) {
-                match self.generations.swap(self.live, self.next, force).await {
-                    Ok(()) => return Ok(to),
-                    Err(ApplyError::Moved) if !force => {}
-                    Err(error) => return Err(error.into()),
-                }
+            let reached = self.projector.catch_up(to, |_| {}).await?;
+            let reached = reached.map_or(Position::START, |reached| reached.position);
+            // Rows that can't be read are not caught up with; of those that can, lookups do not go back.
+            let force = readable(self.ports.writer.applied(self.live).await)?.is_none();
+            match self.ports.generations.swap(self.live, self.next, force).await {
+                Ok(()) => return Ok(reached),
+                Err(ApplyError::Moved) if !force => {}
+                Err(error) => return Err(error.into()),
+            }
+            if self.ports.generations.live().await? != self.live {
+                return Err(RebuildError::Busy);
             }
             to = self.log.head(Scope::All).await.map_err(Halt::from)?.position;
         }

@@ -24,6 +24,11 @@ impl Whose {
     pub fn of(caller: &Caller, tenancy: &Tenancy) -> Self {
         Self(caller.name.clone(), tenancy.only().cloned())
     }
+
+    /// A call that is about no customer's services.
+    pub fn client(caller: &Caller) -> Self {
+        Self(caller.name.clone(), None)
+    }
 }
 
 /// The turns of one kind of question. Clones share them.

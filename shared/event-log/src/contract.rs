@@ -28,7 +28,7 @@ macro_rules! contract_tests {
         $crate::contract_tests! { $make =>
             an_entry_reads_back_byte_for_byte, the_guard_is_the_subjects_last_position, a_conflict_leaves_nothing,
             the_logs_own_entry_comes_first, one_writer_wins_each_round, writers_of_different_services_never_conflict,
-            a_read_starts_after_its_position, a_long_history_reads_in_order, a_head_is_that_of_its_scope,
+            a_read_starts_after_its_position, an_entry_is_read_by_its_position, a_long_history_reads_in_order, a_head_is_that_of_its_scope,
             a_follower_hears_old_entries_and_then_new_ones, many_followers_hear_the_same,
             an_append_that_is_dropped_harms_nobody, a_reader_that_stops_early_harms_nobody,
         }
@@ -200,6 +200,21 @@ pub async fn a_read_starts_after_its_position(store: Store) {
         (Scope::Subject(Subject::log()), 0, vec![]),
     ] {
         assert_eq!(positions(all(&store, scope.clone(), position(after)).await), expected, "{scope:?} after {after}");
+    }
+}
+
+/// An entry is read by its position, byte for byte; where there is none, there is no error either.
+pub async fn an_entry_is_read_by_its_position(store: Store) {
+    append(&store, &entry(1, "a"), Position::START).await;
+    append(&store, &entry(2, "b"), Position::START).await;
+    append(&store, &entry(1, [0, 255, 10]), position(1)).await;
+    let entries = [entry(1, "a"), entry(2, "b"), entry(1, [0, 255, 10])];
+    for (entry, at) in entries.into_iter().zip([1, 2, 3]).rev() {
+        let stored = Stored { position: position(at), entry };
+        assert_eq!(store.at(position(at)).await, Ok(Some(stored)));
+    }
+    for none in [0, 4, u64::MAX] {
+        assert_eq!(store.at(position(none)).await, Ok(None), "position {none}");
     }
 }
 

@@ -31,9 +31,9 @@ pub enum Corrupt {
         /// Where it stands.
         position: Position,
         /// The subject that was read.
-        asked: Subject,
+        asked: Box<Subject>,
         /// The subject that came.
-        found: Subject,
+        found: Box<Subject>,
     },
     /// An entry is filed under something that is no subject of a log.
     #[error("position {position} is filed under something that is not a subject of a log")]

@@ -330,6 +330,20 @@ impl EventLog {
         }
     }
 
+    /// The entry at a position; none where the log does not come so far.
+    ///
+    /// # Errors
+    /// Where the store can't be asked, or holds no sound log.
+    pub async fn at(&self, position: Position) -> Result<Option<Stored>, ReadError> {
+        let stored = self.store.at(position).await.map_err(|error| self.remembered(error))?;
+        if let Some(stored) = &stored {
+            let before = Position::new(position.get().saturating_sub(1));
+            check(&Scope::All, before, stored).map_err(|corrupt| self.broken(corrupt))?;
+            self.saw(position);
+        }
+        Ok(stored)
+    }
+
     fn checked<'a>(
         &'a self,
         mut entries: BoxStream<'a, Result<Stored, ReadError>>,
@@ -374,9 +388,11 @@ fn check(scope: &Scope, last: Position, stored: &Stored) -> Result<(), Corrupt> 
     match scope {
         Scope::All if position != last.next() => Err(Corrupt::Gap { after: last, found: position }),
         Scope::All => Ok(()),
-        Scope::Subject(asked) if *asked != stored.entry.subject => {
-            Err(Corrupt::WrongSubject { position, asked: asked.clone(), found: stored.entry.subject.clone() })
-        }
+        Scope::Subject(asked) if *asked != stored.entry.subject => Err(Corrupt::WrongSubject {
+            position,
+            asked: Box::new(asked.clone()),
+            found: Box::new(stored.entry.subject.clone()),
+        }),
         Scope::Subject(subject) if position <= last => {
             Err(Corrupt::OutOfOrder { subject: subject.clone(), after: last, found: position })
         }

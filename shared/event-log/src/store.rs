@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{Position, ServiceId};
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt};
 use wire::{Entry, LogId, Stored, Subject};
 
 use crate::Corrupt;
@@ -93,6 +93,14 @@ pub trait LogStore: Send + Sync {
     /// the stream is polled, and little ahead of it. It ends with an entry that was the last one at some moment after
     /// the call, or with the first error. A position beyond the end gives an empty stream.
     fn read(&self, scope: Scope, after: Position) -> BoxStream<'_, Result<Stored, ReadError>>;
+
+    /// The entry at a position; none where the log does not come so far. For few entries that lie far apart, of which each
+    /// would cost [`LogStore::read`] what many cost it.
+    async fn at(&self, position: Position) -> Result<Option<Stored>, ReadError> {
+        let before = Position::new(position.get().saturating_sub(1));
+        let found = self.read(Scope::All, before).next().await.transpose()?;
+        Ok(found.filter(|stored| stored.position == position))
+    }
 
     /// The whole log after the position, in order: what stands there and then, without end, what is appended, by this
     /// process at once and by another soon. It ends with the first error only; follow again from the last position.

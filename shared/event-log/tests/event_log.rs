@@ -292,7 +292,11 @@ async fn a_read_of_a_service_checks_order_and_subject() {
 
     let (log, _) = over(filled(2).await, |store| store.on_read(1, ReadFault::Unfiltered));
     let error = first_error(log.read(Scope::service(service(2)), Position::START)).await;
-    let wrong = Corrupt::WrongSubject { position: position(1), asked: subject, found: entry(1, "x").subject };
+    let wrong = Corrupt::WrongSubject {
+        position: position(1),
+        asked: Box::new(subject),
+        found: Box::new(entry(1, "x").subject),
+    };
     assert_eq!(error, ReadError::Corrupt(wrong));
 }
 

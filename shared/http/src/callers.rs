@@ -102,9 +102,20 @@ pub struct Caller {
     pub role: Role,
     /// Whose services it may see.
     pub customer: CustomerScope,
+    /// Whether it was given the right to see personal data in the history; only auditors need that.
+    pub personal: bool,
 }
 
 impl Caller {
+    /// Whether addresses and names are for it to see.
+    pub fn sees_personal(&self) -> bool {
+        match self.role {
+            Role::Operator | Role::Panel | Role::Webmail => true,
+            Role::Auditor => self.personal,
+            Role::Service => false,
+        }
+    }
+
     /// 403 unless the caller has one of these roles.
     pub fn require(&self, roles: &[Role]) -> Result<(), Problem> {
         if roles.contains(&self.role) {

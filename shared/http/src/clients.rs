@@ -62,6 +62,12 @@ impl Clients {
         table.get(&TokenDigest::of_text(token)).cloned()
     }
 
+    /// Whether a client that was found before has a token still, and may what it might then: for calls that stay.
+    pub fn knows(&self, caller: &Caller) -> bool {
+        let table = Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner));
+        table.values().any(|known| **known == *caller)
+    }
+
     /// Keeps the table fresh until `stop`.
     pub fn keep_fresh(self: &Arc<Self>, stop: CancellationToken) -> JoinHandle<()> {
         let clients = Arc::clone(self);
@@ -108,7 +114,8 @@ impl std::fmt::Debug for Clients {
 
 fn table(file: &ClientsFile) -> Table {
     let one = |entry: &crate::ClientEntry| {
-        let caller = Caller { name: entry.name().into(), role: entry.role(), customer: entry.customer().clone() };
+        let (name, customer) = (entry.name().into(), entry.customer().clone());
+        let caller = Caller { name, role: entry.role(), customer, personal: entry.personal() };
         (entry.token(), Arc::new(caller))
     };
     file.entries().iter().map(one).collect()
@@ -139,9 +146,12 @@ mod tests {
         add(&path, "ops", "second");
         clients.reload_now();
         assert!(clients.find("first").is_some() && clients.find("second").is_some());
+        let caller = clients.find("first").unwrap();
+        assert!(clients.knows(&caller));
 
         ClientsFile::update(&path, |file| file.revoke("ops")).unwrap();
         clients.reload_now();
+        assert!(!clients.knows(&caller));
         assert!(clients.find("first").is_none() && clients.find("second").is_none());
     }
 

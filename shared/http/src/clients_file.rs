@@ -1,4 +1,5 @@
-//! The clients file: who may call, as `{"v":1,"clients":[{"name","role","customer","sha256"}]}`.
+//! The clients file: who may call, as `{"v":1,"clients":[{"name","role","customer","sha256"}]}`; an auditor who may see
+//! personal data has `"personal":true` besides.
 //!
 //! It holds hashes of tokens, so reading it lets nobody in; writing it lets anybody in. It is replaced by rename, never
 //! written in place, so that a reader sees the old file or the new one.
@@ -71,8 +72,11 @@ pub enum ClientsFileError {
     /// A panel without a customer, or another role with one.
     #[error("a panel needs a customer (an id, or '*' for all of them), and only a panel has one")]
     Customer,
-    /// The name is in use by a client of another role or customer.
-    #[error("{0} is already a client of another role or customer; take another name, or revoke it first")]
+    /// The right to personal data for another than an auditor.
+    #[error("only an auditor is given the right to see personal data: operators and panels have it")]
+    Personal,
+    /// The name is in use by a client of another role, customer or right.
+    #[error("{0} is already a client of another role, customer or right; take another name, or revoke it first")]
     Conflict(String),
     /// The token is in the file already.
     #[error("this token is already in the clients file")]
@@ -88,6 +92,7 @@ pub struct ClientEntry {
     name: String,
     role: Role,
     customer: CustomerScope,
+    personal: bool,
     token: TokenDigest,
 }
 
@@ -101,7 +106,15 @@ impl ClientEntry {
         if (role == Role::Panel) == (customer == CustomerScope::None) {
             return Err(ClientsFileError::Customer);
         }
-        Ok(Self { name: name.to_owned(), role, customer, token })
+        Ok(Self { name: name.to_owned(), role, customer, personal: false, token })
+    }
+
+    /// The same with the right to see personal data in the history, which an auditor has only if it is given.
+    ///
+    /// # Errors
+    /// For any other role.
+    pub fn with_personal(self) -> Result<Self, ClientsFileError> {
+        if self.role == Role::Auditor { Ok(Self { personal: true, ..self }) } else { Err(ClientsFileError::Personal) }
     }
 
     /// The client's name.
@@ -117,6 +130,11 @@ impl ClientEntry {
     /// Whose services it may see.
     pub fn customer(&self) -> &CustomerScope {
         &self.customer
+    }
+
+    /// Whether it was given the right to see personal data.
+    pub fn personal(&self) -> bool {
+        self.personal
     }
 
     /// The digest of this token.
@@ -147,6 +165,9 @@ struct EntryForm {
     role: Role,
     #[serde(default)]
     customer: Option<String>,
+    /// Not written where there is no such right: an older postkey takes no field that it does not know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    personal: bool,
     sha256: String,
 }
 
@@ -177,6 +198,7 @@ impl ClientsFile {
             let token = TokenDigest::parse(&form.sha256)
                 .ok_or_else(|| format!("client {at}: sha256 takes 64 lower-case hexadecimal digits"))?;
             ClientEntry::new(&form.name, form.role, customer, token)
+                .and_then(|entry| if form.personal { entry.with_personal() } else { Ok(entry) })
                 .and_then(|entry| file.add(entry))
                 .map_err(|e| format!("client {at}: {e}"))?;
         }
@@ -194,7 +216,8 @@ impl ClientsFile {
             if known.token == entry.token {
                 return Err(ClientsFileError::KnownToken);
             }
-            if known.name == entry.name && (known.role, &known.customer) != (entry.role, &entry.customer) {
+            let may = |entry: &ClientEntry| (entry.role, entry.customer.clone(), entry.personal);
+            if known.name == entry.name && may(known) != may(&entry) {
                 return Err(ClientsFileError::Conflict(entry.name));
             }
         }
@@ -246,6 +269,7 @@ impl ClientsFile {
                 CustomerScope::One(customer) => Some(customer.to_string()),
                 CustomerScope::Any => Some("*".to_owned()),
             },
+            personal: entry.personal,
             sha256: entry.token.hex(),
         };
         let mut bytes =

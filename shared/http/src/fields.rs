@@ -173,6 +173,22 @@ impl Fields {
         read.map_err(|(code, hint)| self.refuse(name, code, hint)).ok()
     }
 
+    /// Whether something is so, `true` or `false`, which may be absent.
+    pub fn optional_truth(&mut self, name: &str) -> Option<bool> {
+        if self.only_notes(name, false, || serde_json::json!({"type": "boolean"})) {
+            return None;
+        }
+        let read = match (self.source, self.take(name)?) {
+            (Source::Json, Value::Bool(truth)) => Some(truth),
+            (Source::Pairs, Value::Text(text)) => text.parse().ok(),
+            _ => None,
+        };
+        if read.is_none() {
+            self.refuse(name, "wrong_type", "true or false, without quotes");
+        }
+        read
+    }
+
     /// A whole number that must be there, parsed further.
     pub fn number<T: Described, E: Display>(
         &mut self,

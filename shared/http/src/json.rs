@@ -15,7 +15,7 @@ pub const MAX_FIELDS: usize = 100;
 /// A value of a JSON document. Text may be a password, so it is wiped; there is no debug print.
 pub enum Value {
     Null,
-    Bool,
+    Bool(bool),
     /// A whole number, written as one.
     Whole(u64),
     /// Any other number: with a sign, a point or an exponent, or too large.
@@ -69,8 +69,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Bool)
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
@@ -140,7 +140,7 @@ mod tests {
         fn show(value: &Value) -> String {
             match value {
                 Value::Null => "null".into(),
-                Value::Bool => "bool".into(),
+                Value::Bool(_) => "bool".into(),
                 Value::Whole(n) => n.to_string(),
                 Value::OtherNumber => "number".into(),
                 Value::Text(text) => format!("{:?}", text.as_str()),

@@ -67,6 +67,7 @@ codes! {
     LogCorrupt, "log_corrupt", SERVICE_UNAVAILABLE, "The event log is corrupt";
     KeysUnavailable, "keys_unavailable", SERVICE_UNAVAILABLE, "The key store does not answer";
     ReadModelUnavailable, "read_model_unavailable", SERVICE_UNAVAILABLE, "The read model does not answer";
+    ActivityUnavailable, "activity_unavailable", SERVICE_UNAVAILABLE, "The activity log does not answer";
     CatchingUp, "catching_up", SERVICE_UNAVAILABLE, "Not up to date yet";
     Internal, "internal", INTERNAL_SERVER_ERROR, "Something broke on our side";
 }
@@ -295,6 +296,7 @@ mod tests {
             ("keys_unavailable", 503),
             ("read_model_unavailable", 503),
             ("catching_up", 503),
+            ("activity_unavailable", 503),
             ("invalid_credentials", 401),
             ("method_not_allowed", 405),
             ("unsupported_media_type", 415),

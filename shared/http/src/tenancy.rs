@@ -95,7 +95,7 @@ mod tests {
         for value in said {
             headers.append(CUSTOMER_HEADER, HeaderValue::from_static(value));
         }
-        Tenancy::of(&Caller { name: "c".into(), role, customer: scope }, &headers)
+        Tenancy::of(&Caller { name: "c".into(), role, customer: scope, personal: false }, &headers)
     }
 
     #[test]

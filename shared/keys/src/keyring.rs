@@ -97,6 +97,7 @@ impl MacKeys {
     }
 }
 
+#[derive(Clone)]
 struct WrappingKey {
     id: Uuid,
     key: Zeroizing<[u8; 32]>,
@@ -104,8 +105,11 @@ struct WrappingKey {
 
 /// The master keys. Whoever holds the file and the key store can open every part that still has its key.
 pub struct Keyring {
+    /// The present one first; the next one, where there is one, last.
     wrapping: Vec<WrappingKey>,
+    /// In the same order.
     macs: MacKeys,
+    has_next: bool,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -134,12 +138,23 @@ pub enum KeyringError {
     Malformed(PathBuf),
 }
 
+/// Of each list, the present key stands first.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeyringFile {
     v: u32,
     wrapping: Vec<KeyLine>,
     mac: Vec<KeyLine>,
+    /// What becomes the present ones next: every host has to be able to read with them before any writes with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<NextKeys>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NextKeys {
+    wrapping: KeyLine,
+    mac: KeyLine,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,15 +178,48 @@ impl KeyLine {
 impl Keyring {
     /// Draws a keyring of one master key and one key for MACs.
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
-        let mut draw = || {
-            let (mut id, mut key) = ([0; 16], Zeroizing::new([0; 32]));
-            rng.fill_bytes(&mut id);
-            rng.fill_bytes(&mut *key);
-            (uuid::Builder::from_random_bytes(id).into_uuid(), key)
-        };
-        let (id, key) = draw();
-        let (mac_id, mac_key) = draw();
-        Self { wrapping: vec![WrappingKey { id, key }], macs: MacKeys::new(MacKey::new(mac_id, mac_key), []) }
+        let (wrapping, mac) = draw(rng);
+        Self { wrapping: vec![wrapping], macs: MacKeys::new(mac, []), has_next: false }
+    }
+
+    /// The same with a master key and a key for MACs that are to become the present ones; as it is where it has such.
+    #[must_use]
+    pub fn prepared(&self, rng: &mut dyn CryptoRng) -> Self {
+        let (mut wrapping, mut macs) = (self.wrapping.clone(), self.macs.clone());
+        if !self.has_next {
+            let (next, mac) = draw(rng);
+            wrapping.push(next);
+            macs.keys.push(mac);
+        }
+        Self { wrapping, macs, has_next: true }
+    }
+
+    /// The same with another present master key and key for MACs: those that were prepared, or new ones. The old ones stay,
+    /// for what was made with them.
+    #[must_use]
+    pub fn rotated(&self, rng: &mut dyn CryptoRng) -> Self {
+        let Self { mut wrapping, mut macs, .. } = self.prepared(rng);
+        wrapping.rotate_right(1);
+        macs.keys.rotate_right(1);
+        Self { wrapping, macs, has_next: false }
+    }
+
+    /// The same without the master keys of before. Keys for MACs stay for ever: entries carry what was made with them.
+    #[must_use]
+    pub fn without_old(&self) -> Self {
+        let next = self.wrapping.last().filter(|_| self.has_next);
+        let wrapping = self.wrapping.first().into_iter().chain(next).cloned().collect();
+        Self { wrapping, macs: self.macs.clone(), has_next: self.has_next }
+    }
+
+    /// How many master keys there are that wrap nothing any more, or will not soon.
+    pub fn old(&self) -> usize {
+        self.wrapping.len() - 1 - usize::from(self.has_next)
+    }
+
+    /// Whether there are keys that are to become the present ones.
+    pub const fn has_next(&self) -> bool {
+        self.has_next
     }
 
     /// Reads the keyring file.
@@ -193,12 +241,25 @@ impl Keyring {
 
     fn parse(text: &[u8]) -> Option<Self> {
         let file: KeyringFile = serde_json::from_slice(text).ok().filter(|file: &KeyringFile| file.v == 1)?;
-        let wrapping = file.wrapping.iter().map(|line| Some(WrappingKey { id: line.id, key: line.bytes()? }));
-        let wrapping: Vec<_> = wrapping.collect::<Option<_>>()?;
-        let macs = file.mac.iter().map(|line| Some(MacKey::new(line.id, line.bytes()?)));
+        if file.wrapping.is_empty() || file.mac.is_empty() {
+            return None;
+        }
+        let has_next = file.next.is_some();
+        let (next, next_mac) = file.next.map(|next| (next.wrapping, next.mac)).unzip();
+        let wrapping = file.wrapping.into_iter().chain(next);
+        let wrapping = wrapping.map(|line| Some(WrappingKey { id: line.id, key: line.bytes()? }));
+        let macs = file.mac.into_iter().chain(next_mac).map(|line| Some(MacKey::new(line.id, line.bytes()?)));
         let mut macs = macs.collect::<Option<Vec<_>>>()?.into_iter();
         let macs = MacKeys::new(macs.next()?, macs);
-        (!wrapping.is_empty()).then_some(Self { wrapping, macs })
+        Some(Self { wrapping: wrapping.collect::<Option<_>>()?, macs, has_next })
+    }
+
+    fn text(&self) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+        let mut wrapping: Vec<_> = self.wrapping.iter().map(|key| KeyLine::new(key.id, &key.key)).collect();
+        let mut mac: Vec<_> = self.macs.keys.iter().map(|key| KeyLine::new(key.id, &key.key)).collect();
+        let next = if self.has_next { wrapping.pop().zip(mac.pop()) } else { None };
+        let next = next.map(|(wrapping, mac)| NextKeys { wrapping, mac });
+        serde_json::to_vec(&KeyringFile { v: 1, wrapping, mac, next }).map(Zeroizing::new)
     }
 
     /// Writes the keyring to a file that must not exist yet (mode 0600): to a temporary name, synced, then linked, so
@@ -207,18 +268,29 @@ impl Keyring {
     /// # Errors
     /// Where there is a file already, or it can't be written.
     pub fn create(&self, path: &Path) -> Result<(), KeyringError> {
-        let line = |id, key: &Zeroizing<[u8; 32]>| KeyLine::new(id, key);
-        let file = KeyringFile {
-            v: 1,
-            wrapping: self.wrapping.iter().map(|key| line(key.id, &key.key)).collect(),
-            mac: self.macs.keys.iter().map(|key| line(key.id, &key.key)).collect(),
-        };
+        self.write(path, |temporary| {
+            let linked = fs::hard_link(temporary, path);
+            fs::remove_file(temporary)?;
+            linked
+        })
+    }
+
+    /// Writes the keyring in the place of another: whoever reads the file finds one of the two, whole, also after a crash.
+    /// Of several who replace it at once, all but the last lose their keys: the caller sees to it that there is one.
+    ///
+    /// # Errors
+    /// Where it can't be written. Then the old one stands, or the new one.
+    pub fn replace(&self, path: &Path) -> Result<(), KeyringError> {
+        self.write(path, |temporary| fs::rename(temporary, path))
+    }
+
+    fn write(&self, path: &Path, put: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), KeyringError> {
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => KeyringError::Exists(path.to_owned()),
             _ => KeyringError::Io(path.to_owned(), error),
         };
-        let text = serde_json::to_vec(&file).map(Zeroizing::new).map_err(|error| failed(error.into()))?;
-        create_whole(path, &text).map_err(failed)
+        let text = self.text().map_err(|error| failed(error.into()))?;
+        write_whole(path, &text, put).map_err(failed)
     }
 
     /// The keys that authenticate entries.
@@ -236,6 +308,11 @@ impl Keyring {
             .encrypt(&XNonce::from(nonce), Payload { msg: key.as_bytes(), aad: &aad })
             .unwrap_or_else(|_| unreachable!("32 bytes are below the cipher's limit"));
         WrappedKey([&master.id.as_bytes()[..], &nonce, &sealed].concat())
+    }
+
+    /// Whether it was wrapped under the present master key, as far as it says.
+    pub fn wraps_as(&self, wrapped: &WrappedKey) -> bool {
+        wrapped.0.starts_with(self.wrapping[0].id.as_bytes())
     }
 
     /// Unwraps a part's key.
@@ -256,8 +333,20 @@ impl Keyring {
     }
 }
 
-/// Creates a file of mode 0600 with `content`, whole or not at all, never over another.
-fn create_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+fn draw(rng: &mut dyn CryptoRng) -> (WrappingKey, MacKey) {
+    let mut draw = || {
+        let (mut id, mut key) = ([0; 16], Zeroizing::new([0; 32]));
+        rng.fill_bytes(&mut id);
+        rng.fill_bytes(&mut *key);
+        (uuid::Builder::from_random_bytes(id).into_uuid(), key)
+    };
+    let (id, key) = draw();
+    let (mac_id, mac_key) = draw();
+    (WrappingKey { id, key }, MacKey::new(mac_id, mac_key))
+}
+
+/// Writes a file of mode 0600 with `content` under a temporary name, syncs it, and has it `put` in its place.
+fn write_whole(path: &Path, content: &[u8], put: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = path.with_added_extension("new");
     // What a crash has left there may be anybody's to read.
@@ -268,9 +357,7 @@ fn create_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
-    let linked = fs::hard_link(&temporary, path);
-    fs::remove_file(&temporary)?;
-    linked?;
+    put(&temporary)?;
     File::open(folder)?.sync_all()
 }
 
@@ -332,6 +419,40 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert!(matches!(Keyring::load(&path), Err(KeyringError::Malformed(_))));
         }
+    }
+
+    #[test]
+    fn a_rotated_keyring_reads_what_older_ones_wrote_and_writes_what_prepared_ones_read() {
+        let rng = &mut UnwrapErr(SysRng);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keyring");
+        let first = Keyring::generate(rng);
+        let key = PartKey::generate(rng);
+        let old = first.wrap(id(1), &key, rng);
+        first.create(&path).unwrap();
+        let stored = |keyring: &Keyring| {
+            keyring.replace(&path).unwrap();
+            Keyring::load(&path).unwrap()
+        };
+        let prepared = stored(&first.prepared(rng));
+        assert!(prepared.has_next() && prepared.wraps_as(&old) && prepared.old() == 0);
+        assert_eq!(prepared.macs().present().id(), first.macs().present().id());
+        assert_eq!(prepared.text().unwrap(), prepared.prepared(rng).text().unwrap(), "prepared once");
+        let rotated = stored(&prepared.rotated(rng));
+        assert!(!rotated.has_next() && !rotated.wraps_as(&old) && rotated.old() == 1);
+        assert!(rotated.unwrap(id(1), &old).is_ok());
+        let new = rotated.wrap(id(1), &key, rng);
+        assert!(prepared.unwrap(id(1), &new).is_ok(), "whoever has the prepared one");
+        assert!(prepared.macs().get(rotated.macs().present().id()).is_some());
+        assert!(first.unwrap(id(1), &new).is_err());
+        let last = stored(&rotated.rotated(rng).without_old());
+        assert_eq!(last.old(), 0);
+        assert!(last.unwrap(id(1), &old).is_err() && last.unwrap(id(1), &new).is_err());
+        for mac in [first.macs().present().id(), rotated.macs().present().id()] {
+            assert!(last.macs().get(mac).is_some(), "keys for MACs stay");
+        }
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]

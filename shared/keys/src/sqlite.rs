@@ -1,5 +1,8 @@
 //! Keys in a SQLite file of their own, for a single machine.
 
+mod checkpoints;
+mod rewrap;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
@@ -8,23 +11,30 @@ use async_trait::async_trait;
 use domain::{KeyId, Position};
 use postkey_sqlite::{Application, NotOurs, Writer, make_private, said};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
 use sqlx::{Connection, Row};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::gathered::{Gathered, Source};
-use crate::{KeyStore, StoredKey, Unavailable, WrappedKey};
+use crate::{KeyStore, Rewrapped, StoredKey, Unavailable, WrappedKey};
 
 /// What the file is known by: `pkky`.
 const KEY_STORE: Application = Application {
     what: "a key store",
     id: 0x706b_6b79,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE key (id BLOB PRIMARY KEY CHECK (length(id) = 16), wrapped BLOB) WITHOUT ROWID;
         CREATE TABLE destruction (one INTEGER PRIMARY KEY CHECK (one = 1), cursor INTEGER NOT NULL);
-        INSERT INTO destruction (one, cursor) VALUES (1, 0);"],
+        INSERT INTO destruction (one, cursor) VALUES (1, 0);",
+        "
+        CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), note TEXT NOT NULL);
+        CREATE TABLE crossing (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, note TEXT NOT NULL, old_key TEXT NOT NULL, new_key TEXT NOT NULL);",
+    ],
 };
 /// How many writes may share one transaction.
 const BATCH: usize = 256;
@@ -37,6 +47,7 @@ const BATCH: usize = 256;
 pub struct SqliteKeyStore {
     readers: Gathered<Readers>,
     queue: mpsc::Sender<Write>,
+    checkpoints: Mutex<Writer>,
 }
 
 struct Readers(SqlitePool);
@@ -49,6 +60,7 @@ struct Write {
 enum Change {
     Create(Vec<(KeyId, WrappedKey)>),
     Destroy(Vec<KeyId>, Position),
+    Rewrap(Vec<Rewrapped>),
 }
 
 fn unavailable(error: sqlx::Error) -> Unavailable {
@@ -83,10 +95,11 @@ impl SqliteKeyStore {
             other => named(other.to_string()),
         })?;
         let writer = Writer::new(options.clone(), connection);
+        let checkpoints = Mutex::new(Writer::lazy(options.clone()));
         let readers = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false).connect_lazy_with(options);
         let (queue, queued) = mpsc::channel(BATCH);
         tokio::spawn(write(writer, queued));
-        Ok(Self { readers: Gathered::new(Readers(readers)), queue })
+        Ok(Self { readers: Gathered::new(Readers(readers)), queue, checkpoints })
     }
 
     /// Whether no key was ever stored, nor destroyed.
@@ -139,6 +152,7 @@ async fn write_batch(writer: &mut Writer, batch: &[Write]) -> Result<(), sqlx::E
                         .await?;
                 }
             }
+            Change::Rewrap(keys) => rewrap::write(&mut transaction, keys).await?,
             Change::Destroy(ids, cursor) => {
                 for id in ids {
                     sqlx::query(
@@ -160,6 +174,14 @@ async fn write_batch(writer: &mut Writer, batch: &[Write]) -> Result<(), sqlx::E
     transaction.commit().await
 }
 
+/// A row of id and wrapped key.
+fn stored(row: &SqliteRow) -> Result<(KeyId, StoredKey), Unavailable> {
+    let id: Vec<u8> = row.try_get(0).map_err(unavailable)?;
+    let wrapped: Option<Vec<u8>> = row.try_get(1).map_err(unavailable)?;
+    let id = KeyId::new(Uuid::from_slice(&id).map_err(nonsense)?);
+    Ok((id, wrapped.map_or(StoredKey::Destroyed, |bytes| StoredKey::Here(WrappedKey(bytes)))))
+}
+
 #[async_trait]
 impl Source for Readers {
     async fn ask(&self, ids: Vec<KeyId>) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
@@ -171,11 +193,9 @@ impl Source for Readers {
             .fetch_all(&self.0)
             .await
             .map_err(unavailable)?;
-        for row in rows {
-            let id: Vec<u8> = row.try_get(0).map_err(unavailable)?;
-            let wrapped: Option<Vec<u8>> = row.try_get(1).map_err(unavailable)?;
-            let id = KeyId::new(Uuid::from_slice(&id).map_err(nonsense)?);
-            found.insert(id, wrapped.map_or(StoredKey::Destroyed, |bytes| StoredKey::Here(WrappedKey(bytes))));
+        for row in &rows {
+            let (id, stored) = stored(row)?;
+            found.insert(id, stored);
         }
         Ok(found)
     }
@@ -207,6 +227,7 @@ impl KeyStore for SqliteKeyStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CheckpointStore;
 
     #[tokio::test]
     async fn it_keeps_the_contract() {
@@ -215,6 +236,36 @@ mod tests {
         let store = SqliteKeyStore::open(&path, true).await.unwrap();
         let other_process = SqliteKeyStore::open(&path, false).await.unwrap();
         crate::contract::all(&store, &other_process).await;
+        crate::contract::checkpoints(&store, &other_process).await;
+    }
+
+    #[tokio::test]
+    async fn a_file_of_the_first_version_is_migrated_and_keeps_its_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.db");
+        let first = Application { migrations: &KEY_STORE.migrations[..1], ..KEY_STORE };
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        first.prepare(&mut connection).await.unwrap();
+        sqlx::query("INSERT INTO key VALUES (x'00000000000000000000000000000001', x'07')")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let store = SqliteKeyStore::open(&path, false).await.unwrap();
+        let id = KeyId::new(Uuid::from_u128(1));
+        assert_eq!(store.fetch(&[id]).await.unwrap()[&id], StoredKey::Here(WrappedKey(vec![7])));
+        assert!(store.replace(None, "first", &[]).await.unwrap());
+        assert_eq!(store.newest().await.unwrap().as_deref(), Some("first"));
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_contract_of_wrapping_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.db");
+        let store = SqliteKeyStore::open(&path, true).await.unwrap();
+        let other_process = SqliteKeyStore::open(&path, false).await.unwrap();
+        crate::contract::rewraps(&store, &other_process, &other_process).await;
     }
 
     #[tokio::test]

@@ -1,12 +1,16 @@
 //! The key store and the keyring together: keys that can be used.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::{KeyId, Position};
+use lru::LruCache;
 use rand_core::CryptoRng;
 
-use crate::{KeyStore, Keyring, PartKey, StoredKey, Unavailable};
+use crate::held::Held;
+use crate::{KeyStore, Keyring, KeyringError, PartKey, StoredKey, Unavailable};
 
 /// What is known of a key, unwrapped.
 #[derive(Clone, Debug)]
@@ -70,18 +74,42 @@ pub enum VaultError {
 #[derive(Clone)]
 pub struct Vault {
     store: Arc<dyn KeyStore>,
-    keyring: Arc<Keyring>,
+    keyring: Arc<Held>,
+    /// Live keys that were fetched lately, where they are remembered.
+    remembered: Option<Arc<Mutex<LruCache<KeyId, PartKey>>>>,
 }
 
 impl Vault {
     /// The two that belong together.
-    pub const fn new(store: Arc<dyn KeyStore>, keyring: Arc<Keyring>) -> Self {
-        Self { store, keyring }
+    pub fn new(store: Arc<dyn KeyStore>, keyring: Arc<Keyring>) -> Self {
+        Self { store, keyring: Arc::new(Held::Fixed(keyring)), remembered: None }
     }
 
-    /// The master keys.
-    pub fn keyring(&self) -> &Keyring {
-        &self.keyring
+    /// The same, but it remembers so many live keys, some 150 bytes each, for as long as it or a clone of it is there: for
+    /// whoever reads a long history, in which the same keys come again and again. One that is destroyed meanwhile may still
+    /// be had from it.
+    #[must_use]
+    pub fn remembering(&self, most: NonZeroUsize) -> Self {
+        Self { remembered: Some(Arc::new(Mutex::new(LruCache::new(most)))), ..self.clone() }
+    }
+
+    /// The same keyring, and the same store by way of another.
+    #[must_use]
+    pub fn by_way_of(&self, way: impl FnOnce(Arc<dyn KeyStore>) -> Arc<dyn KeyStore>) -> Self {
+        Self { store: way(Arc::clone(&self.store)), ..self.clone() }
+    }
+
+    /// The same with the keyring of a file, which is read again whenever another one has taken its place.
+    ///
+    /// # Errors
+    /// As [`Keyring::load`].
+    pub fn with_file(store: Arc<dyn KeyStore>, keyring: &Path) -> Result<Self, KeyringError> {
+        Ok(Self { store, keyring: Arc::new(Held::file(keyring)?), remembered: None })
+    }
+
+    /// The master keys, as they are now: to be asked for once what they are needed for is at hand, and kept no longer.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.keyring.now()
     }
 
     /// Asks whether the store can be asked, for health checks.
@@ -117,7 +145,8 @@ impl Vault {
         if keys.is_empty() {
             return Ok(());
         }
-        let wrapped: Vec<_> = keys.iter().map(|(id, key)| (*id, self.keyring.wrap(*id, key, rng))).collect();
+        let keyring = self.keyring();
+        let wrapped: Vec<_> = keys.iter().map(|(id, key)| (*id, keyring.wrap(*id, key, rng))).collect();
         self.store.create(&wrapped).await
     }
 
@@ -129,9 +158,26 @@ impl Vault {
         if ids.is_empty() {
             return Ok(Keys::default());
         }
+        let Some(remembered) = &self.remembered else { return self.fetch_anew(ids).await };
+        let (mut keys, missing) = split(ids, &mut lock(remembered));
+        if !missing.is_empty() {
+            let fetched = self.fetch_anew(&missing).await?;
+            let mut remembered = lock(remembered);
+            for (id, state) in &fetched.0 {
+                if let KeyState::Live(key) = state {
+                    remembered.put(*id, key.clone());
+                }
+            }
+            keys.0.extend(fetched.0);
+        }
+        Ok(keys)
+    }
+
+    async fn fetch_anew(&self, ids: &[KeyId]) -> Result<Keys, VaultError> {
         let stored = self.store.fetch(ids).await?;
+        let keyring = self.keyring();
         let state = |(id, stored)| match stored {
-            StoredKey::Here(wrapped) => match self.keyring.unwrap(id, &wrapped) {
+            StoredKey::Here(wrapped) => match keyring.unwrap(id, &wrapped) {
                 Ok(key) => Ok((id, KeyState::Live(key))),
                 Err(_) => Err(VaultError::Foreign(id)),
             },
@@ -140,4 +186,20 @@ impl Vault {
         };
         stored.into_iter().map(state).collect()
     }
+}
+
+/// The keys that are remembered, and those that are not.
+fn split(ids: &[KeyId], remembered: &mut LruCache<KeyId, PartKey>) -> (Keys, Vec<KeyId>) {
+    let (mut keys, mut missing) = (Keys::default(), Vec::new());
+    for id in ids {
+        match remembered.get(id) {
+            Some(key) => keys.insert(*id, KeyState::Live(key.clone())),
+            None => missing.push(*id),
+        }
+    }
+    (keys, missing)
+}
+
+fn lock(remembered: &Mutex<LruCache<KeyId, PartKey>>) -> MutexGuard<'_, LruCache<KeyId, PartKey>> {
+    remembered.lock().unwrap_or_else(PoisonError::into_inner)
 }

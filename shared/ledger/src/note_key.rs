@@ -4,18 +4,19 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer, SigningKey};
 use rand_core::CryptoRng;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// The signature type of Ed25519 in a signed note.
-const ED25519: u8 = 0x01;
+use crate::verifier_key::{ED25519, KeyError, VerifierKey, fields, lines};
+
+/// What a private key's text begins with.
+const PRIVATE: &str = "PRIVATE+KEY+";
 
 /// An Ed25519 key (RFC 8032) and the name that its signatures carry. Redacted in debug prints, wiped on drop.
 pub struct NoteKey {
-    name: String,
     key: SigningKey,
+    public: VerifierKey,
 }
 
 impl NoteKey {
@@ -23,36 +24,69 @@ impl NoteKey {
     pub fn generate(name: &str, rng: &mut dyn CryptoRng) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *seed);
-        Self { name: name.to_owned(), key: SigningKey::from_bytes(&seed) }
+        Self::new(name, &seed)
+    }
+
+    fn new(name: &str, seed: &[u8; 32]) -> Self {
+        let key = SigningKey::from_bytes(seed);
+        let public = VerifierKey::new(name, key.verifying_key());
+        Self { key, public }
+    }
+
+    /// Reads what [`NoteKey::private_text`] wrote, without blanks around it.
+    ///
+    /// # Errors
+    /// [`KeyError`]; also where the hash is not that of the rest.
+    pub fn from_private_text(text: &str) -> Result<Self, KeyError> {
+        let (name, hash, encoded) = fields(text.strip_prefix(PRIVATE).ok_or(KeyError::Form)?)?;
+        let bytes = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| KeyError::Form)?);
+        let seed = match bytes.split_first() {
+            Some((&ED25519, seed)) => seed.try_into().map_err(|_| KeyError::Kind)?,
+            _ => return Err(KeyError::Kind),
+        };
+        let key = Self::new(name, seed);
+        if key.public.hash() == hash { Ok(key) } else { Err(KeyError::Hash) }
+    }
+
+    /// Reads a file of private keys: one a line, the newest first, at least one; empty lines are passed over.
+    ///
+    /// # Errors
+    /// Where one line is no key, or there is none.
+    pub fn from_private_texts(text: &str) -> Result<Vec<Self>, KeyError> {
+        let keys: Vec<_> = lines(text).map(Self::from_private_text).collect::<Result<_, _>>()?;
+        if keys.is_empty() { Err(KeyError::NoKey) } else { Ok(keys) }
+    }
+
+    /// The name that its signatures carry, and the origin of the checkpoints that it signs.
+    pub fn name(&self) -> &str {
+        self.public.name()
+    }
+
+    /// What verifiers need.
+    pub const fn verifier(&self) -> &VerifierKey {
+        &self.public
     }
 
     /// The key as golang.org/x/mod/sumdb/note writes it: `PRIVATE+KEY+name+hash+base64(type ‖ seed)`.
     pub fn private_text(&self) -> Zeroizing<String> {
         let bytes = Zeroizing::new([&[ED25519][..], &self.key.to_bytes()].concat());
         let encoded = Zeroizing::new(STANDARD.encode(&*bytes));
-        Zeroizing::new(format!("PRIVATE+KEY+{}+{}+{}", self.name, self.hash(), *encoded))
+        Zeroizing::new(format!("{PRIVATE}{}+{}+{}", self.name(), self.public.hash(), *encoded))
     }
 
-    /// What verifiers need: `name+hash+base64(type ‖ public key)`.
+    /// What verifiers need, as text: `name+hash+base64(type ‖ public key)`.
     pub fn public_text(&self) -> String {
-        format!("{}+{}+{}", self.name, self.hash(), STANDARD.encode(self.public_bytes()))
+        self.public.to_string()
     }
 
-    fn public_bytes(&self) -> Vec<u8> {
-        [&[ED25519][..], self.key.verifying_key().as_bytes()].concat()
-    }
-
-    /// The key id: the first four bytes of SHA-256(name ‖ `\n` ‖ type ‖ public key), in hexadecimal.
-    fn hash(&self) -> String {
-        let digest =
-            Sha256::new().chain_update(&self.name).chain_update(b"\n").chain_update(self.public_bytes()).finalize();
-        digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    pub(crate) fn sign(&self, text: &str) -> [u8; 64] {
+        self.key.sign(text.as_bytes()).to_bytes()
     }
 }
 
 impl fmt::Debug for NoteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NoteKey({})", self.name)
+        write!(f, "NoteKey({})", self.name())
     }
 }
 

@@ -183,6 +183,14 @@ impl Connections {
         changed.map(|done| done.rows_affected())
     }
 
+    /// A connection apart from the others, set up as they are, which is closed when it is dropped.
+    ///
+    /// # Errors
+    /// Where it can't be made.
+    pub async fn apart(&self) -> Result<PgConnection, sqlx::Error> {
+        timeout(CONNECT_WITHIN, self.options.connect()).await.map_err(|_| no_answer())?
+    }
+
     /// Closes the connections that wait, and makes no more.
     pub async fn close(&self) {
         self.free.close();
@@ -198,8 +206,7 @@ impl Connections {
         if let Some(idle) = self.idle().pop() {
             return Ok(idle);
         }
-        let connection = timeout(CONNECT_WITHIN, self.options.connect()).await.map_err(|_| no_answer())??;
-        Ok(Idle { connection, born: Instant::now() })
+        Ok(Idle { connection: self.apart().await?, born: Instant::now() })
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {

@@ -17,6 +17,11 @@ impl Writer {
         Self { options, connection: Some(connection) }
     }
 
+    /// Opens a connection with these options once it is needed.
+    pub const fn lazy(options: SqliteConnectOptions) -> Self {
+        Self { options, connection: None }
+    }
+
     /// Begins a transaction that no other writer runs beside. Whoever fails in it calls [`Writer::failed`].
     ///
     /// # Errors

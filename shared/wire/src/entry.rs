@@ -4,6 +4,7 @@ use std::fmt;
 
 use domain::{Position, ServiceId};
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 domain::uuid_newtype! {
     /// A log's identity: random, drawn when the log is made, named by its first entry, and part of every MAC and box.
@@ -22,8 +23,13 @@ domain::uuid_newtype! {
 ///
 /// The subject is the consistency boundary: an append is guarded by the last position of its subject. It carries ids
 /// only. `p00` to `p63`, the low 6 bits of the service id, is there so that whole partitions can move one day.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Subject(String);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Subject {
+    service: Option<ServiceId>,
+    /// ASCII, kept in place: a log that is read has one of these for every entry.
+    text: [u8; Subject::LONGEST],
+    length: u8,
+}
 
 /// The text is no subject of this log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,15 +37,25 @@ pub struct Subject(String);
 pub struct SubjectError;
 
 impl Subject {
+    /// As many bytes as the subject of a service has.
+    const LONGEST: usize = "postkey.p00.".len() + Hyphenated::LENGTH;
+
     /// The subject of the log's own entries, of which the first is one.
     pub fn log() -> Self {
-        Self("postkey.log".to_owned())
+        let mut text = [0; Self::LONGEST];
+        let own = b"postkey.log";
+        text[..own.len()].copy_from_slice(own);
+        Self { service: None, text, length: own.len() as u8 }
     }
 
     /// The subject of a service's entries.
     pub fn service(service: ServiceId) -> Self {
         let partition = service.as_bytes()[15] & 0x3f;
-        Self(format!("postkey.p{partition:02}.{service}"))
+        let mut text = *b"postkey.p00.                                    ";
+        text[9] += partition / 10;
+        text[10] += partition % 10;
+        service.uuid().hyphenated().encode_lower(&mut text[12..]);
+        Self { service: Some(service), text, length: Self::LONGEST as u8 }
     }
 
     /// Reads a subject as a store gives it back.
@@ -49,18 +65,29 @@ impl Subject {
             Some((_, id)) => Self::service(ServiceId::new(Uuid::try_parse(id).map_err(|_| SubjectError)?)),
             None => return Err(SubjectError),
         };
-        if subject.0 == text { Ok(subject) } else { Err(SubjectError) }
+        if subject.as_str() == text { Ok(subject) } else { Err(SubjectError) }
+    }
+
+    /// The service whose entries are filed here; none for the log's own.
+    pub const fn of_service(&self) -> Option<ServiceId> {
+        self.service
     }
 
     /// The subject as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.text[..usize::from(self.length)]).unwrap_or_else(|_| unreachable!("it is ASCII"))
     }
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Subject").field(&self.as_str()).finish()
     }
 }
 
@@ -96,8 +123,11 @@ mod tests {
         let service = ServiceId::new(Uuid::from_u128(0xc7));
         let subject = Subject::service(service);
         assert_eq!(subject.as_str(), "postkey.p07.00000000-0000-0000-0000-0000000000c7");
+        assert_eq!(subject.of_service(), Some(service));
+        assert_eq!(Subject::log().of_service(), None);
         assert_eq!(Subject::parse(subject.as_str()), Ok(subject));
         assert_eq!(Subject::parse("postkey.log"), Ok(Subject::log()));
+        assert_eq!(Subject::service(ServiceId::new(Uuid::from_u128(63))).as_str()[..11], *"postkey.p63");
     }
 
     #[test]

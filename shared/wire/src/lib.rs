@@ -52,6 +52,6 @@ mod seal;
 pub use change::{Body, By, Change, Fingerprint, Link, Private};
 pub use corrupt::Corrupt;
 pub use entry::{CommandId, Entry, EntryId, LogId, Stored, Subject, SubjectError};
-pub use open::{OpenError, Opened, SealedEntry, authenticate, open_all};
+pub use open::{OpenError, Opened, SealedEntry, authenticate, check_mac, open_all, open_events, read_sealed};
 pub use parts::PAD;
 pub use seal::{SealError, seal};

@@ -55,18 +55,32 @@ pub enum OpenError {
 /// # Errors
 /// At the first entry that is corrupt, or whose key was lost; where the keys can't be had.
 pub async fn open_all(stored: &[Stored], log: LogId, vault: &Vault) -> Result<Vec<Opened>, OpenError> {
-    let macs = vault.keyring().macs();
-    let sealed: Vec<_> = stored.iter().map(|stored| authenticate(stored, log, macs)).collect::<Result<_, _>>()?;
+    open_parts(stored, log, vault, Parts::All).await
+}
+
+/// The same for whoever folds: origins, reasons and fingerprints stay sealed, and count as erased.
+///
+/// # Errors
+/// As [`open_all`].
+pub async fn open_events(stored: &[Stored], log: LogId, vault: &Vault) -> Result<Vec<Opened>, OpenError> {
+    open_parts(stored, log, vault, Parts::Events).await
+}
+
+async fn open_parts(stored: &[Stored], log: LogId, vault: &Vault, parts: Parts) -> Result<Vec<Opened>, OpenError> {
+    let keyring = vault.keyring();
+    let sealed: Vec<_> =
+        stored.iter().map(|stored| authenticate(stored, log, keyring.macs())).collect::<Result<_, _>>()?;
     let ids: Vec<KeyId> = sealed.iter().flat_map(SealedEntry::key_ids).collect();
     let keys = vault.fetch(&ids).await?;
     let open = |sealed: SealedEntry<'_>| match sealed.lost(&keys) {
         Some(key) => Err(OpenError::Lost { position: sealed.link.position, key }),
-        None => Ok(sealed.open(&keys)?),
+        None => Ok(sealed.read(Some(&keys), parts)?),
     };
     sealed.into_iter().map(open).collect()
 }
 
-/// An entry whose bytes are ours and stand where they belong; its parts are still sealed.
+/// An entry of our form that stands where it belongs; its parts are still sealed. That its bytes are ours, [`authenticate`]
+/// says.
 pub struct SealedEntry<'a> {
     link: Link,
     log: LogId,
@@ -79,15 +93,32 @@ pub struct SealedEntry<'a> {
 /// # Errors
 /// Where any of them is not as a writer of ours leaves it.
 pub fn authenticate<'a>(stored: &'a Stored, log: LogId, macs: &MacKeys) -> Result<SealedEntry<'a>, Corrupt> {
+    check_mac(stored, log, macs)?;
+    read_sealed(stored, log)
+}
+
+/// Checks an entry's MAC, and nothing else.
+///
+/// # Errors
+/// Where it was not made with one of these keys, for this log, subject and line.
+pub fn check_mac(stored: &Stored, log: LogId, macs: &MacKeys) -> Result<(), Corrupt> {
     let corrupt = |what: &str| Corrupt::new(stored.position, what);
-    let bytes = &stored.entry.bytes;
-    let newline = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(|| corrupt("it has no MAC"))?;
-    let (line, trailer) = (&bytes[..newline], &bytes[newline + 1..]);
-    let (key, tag) = trailer_parts(trailer).ok_or_else(|| corrupt("its MAC is malformed"))?;
+    let Halves { line, key, tag } = Halves::of(stored)?;
     let key = macs.get(key).ok_or_else(|| corrupt("it is authenticated with a key that is not in this keyring"))?;
     if !key.verifies(&[mac_context(log, &stored.entry.subject).as_bytes(), line], &tag) {
         return Err(corrupt("its MAC does not verify: the bytes were changed, or belong to another log or subject"));
     }
+    Ok(())
+}
+
+/// Checks an entry's form, and that it stands on the subject that it implies, for whoever has no key: whoever can write to
+/// the log may have written it.
+///
+/// # Errors
+/// Where either is not as a writer of ours leaves it.
+pub fn read_sealed(stored: &Stored, log: LogId) -> Result<SealedEntry<'_>, Corrupt> {
+    let corrupt = |what: &str| Corrupt::new(stored.position, what);
+    let Halves { line, .. } = Halves::of(stored)?;
     let line = parse(line).map_err(|what| Corrupt::new(stored.position, what))?;
     let subject = line.service.map_or_else(Subject::log, |service| Subject::service(ServiceId::new(service)));
     if subject != stored.entry.subject {
@@ -98,8 +129,27 @@ pub fn authenticate<'a>(stored: &'a Stored, log: LogId, macs: &MacKeys) -> Resul
         .ok()
         .filter(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true) == line.at)
         .ok_or_else(|| corrupt("its time is malformed"))?;
-    let link = Link { position: stored.position, leaf: leaf_hash(bytes) };
+    let link = Link { position: stored.position, leaf: leaf_hash(&stored.entry.bytes) };
     Ok(SealedEntry { link, log, at, line })
+}
+
+/// An entry's bytes, taken apart.
+struct Halves<'a> {
+    line: &'a [u8],
+    /// Of the key that the line is said to be authenticated with.
+    key: Uuid,
+    tag: Vec<u8>,
+}
+
+impl<'a> Halves<'a> {
+    fn of(stored: &'a Stored) -> Result<Self, Corrupt> {
+        let corrupt = |what: &str| Corrupt::new(stored.position, what);
+        let bytes = &stored.entry.bytes;
+        let newline = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(|| corrupt("it has no MAC"))?;
+        let (line, trailer) = (&bytes[..newline], &bytes[newline + 1..]);
+        let (key, tag) = trailer_parts(trailer).ok_or_else(|| corrupt("its MAC is malformed"))?;
+        Ok(Self { line, key, tag })
+    }
 }
 
 fn trailer_parts(trailer: &[u8]) -> Option<(Uuid, Vec<u8>)> {
@@ -123,6 +173,11 @@ fn parse(line: &[u8]) -> Result<Line<'_>, String> {
 }
 
 impl SealedEntry<'_> {
+    /// Where it stands, and the hash of its stored bytes.
+    pub const fn link(&self) -> Link {
+        self.link
+    }
+
     /// The ids of the keys that its parts are sealed under, each as often as it is used.
     pub fn key_ids(&self) -> impl Iterator<Item = KeyId> {
         let events = self.line.events.iter().flat_map(|event| &event.sealed);
@@ -130,7 +185,7 @@ impl SealedEntry<'_> {
     }
 
     /// A key of its that nobody has stored, as far as `keys` know.
-    fn lost(&self, keys: &Keys) -> Option<KeyId> {
+    pub fn lost(&self, keys: &Keys) -> Option<KeyId> {
         self.key_ids().find(|id| matches!(keys.get(*id), KeyState::NeverSeen))
     }
 
@@ -139,7 +194,7 @@ impl SealedEntry<'_> {
     /// # Errors
     /// Where a key is not among `keys`, a part does not open, or an event is malformed.
     pub fn open(self, keys: &Keys) -> Result<Opened, Corrupt> {
-        self.read(Some(keys))
+        self.read(Some(keys), Parts::All)
     }
 
     /// Reads all but the parts, which count as erased: for whoever needs no more than ids, and no key for it.
@@ -147,10 +202,10 @@ impl SealedEntry<'_> {
     /// # Errors
     /// Where an event is malformed.
     pub fn leave_sealed(self) -> Result<Opened, Corrupt> {
-        self.read(None)
+        self.read(None, Parts::All)
     }
 
-    fn read(self, keys: Option<&Keys>) -> Result<Opened, Corrupt> {
+    fn read(self, keys: Option<&Keys>, parts: Parts) -> Result<Opened, Corrupt> {
         let Self { link, log, at, line } = self;
         let place = Place {
             log,
@@ -158,7 +213,7 @@ impl SealedEntry<'_> {
             user: line.user.map(UserId::new),
             entry: EntryId::new(line.id),
         };
-        let mut opener = Opener { position: link.position, place, keys, index: 0 };
+        let mut opener = Opener { position: link.position, place, keys, parts, index: 0 };
         let body = opener.body(&line)?;
         let prev = match line.prev {
             Some(prev) if prev.position < link.position.get() => {
@@ -175,11 +230,20 @@ impl SealedEntry<'_> {
     }
 }
 
+/// Which parts are opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    All,
+    /// Those of events.
+    Events,
+}
+
 struct Opener<'a> {
     position: Position,
     place: Place,
     /// None where all parts stay sealed.
     keys: Option<&'a Keys>,
+    parts: Parts,
     index: u32,
 }
 
@@ -203,7 +267,12 @@ impl Opener<'_> {
             return Err(self.corrupt("it holds no event"));
         }
         let events = line.events.iter().map(|event| self.event(event)).collect::<Result<_, _>>()?;
-        let private = line.private.iter().map(|part| self.part(part)).collect::<Result<_, _>>()?;
+        let private = match self.parts {
+            Parts::All => line.private.iter().map(|part| self.part(part)).collect::<Result<_, _>>()?,
+            Parts::Events => {
+                line.private.iter().map(|part| Sealed { key: KeyId::new(part.key), value: Erasable::Erased }).collect()
+            }
+        };
         Ok(Body::Service { service, user: self.place.user, events, private })
     }
 

@@ -8,7 +8,10 @@ use keys::{KeyState, Keys, MacKey, MacKeys};
 use proptest::prelude::*;
 use sample::{Counting, changes, keys, log, macs};
 use uuid::Uuid;
-use wire::{Body, Change, Corrupt, Entry, Link, LogId, Opened, SealError, Stored, Subject, authenticate, seal};
+use wire::{
+    Body, Change, Corrupt, Entry, Link, LogId, Opened, SealError, SealedEntry, Stored, Subject, authenticate,
+    check_mac, read_sealed, seal,
+};
 use zeroize::Zeroizing;
 
 fn sealed(change: &Change) -> Stored {
@@ -41,6 +44,27 @@ fn named(name: &str) -> Change {
 fn a_rewrite_that_changes_nothing_opens() {
     let stored = sealed(&named("UserAdded"));
     assert!(opened(&rewritten(&stored, str::to_owned)).is_ok());
+}
+
+#[test]
+fn without_a_key_an_entry_is_read_whoever_made_its_mac_and_is_not_taken_for_authentic() {
+    let stored = sealed(&named("UserSuspended"));
+    let mut forged = stored.clone();
+    let text = String::from_utf8(stored.entry.bytes.clone()).unwrap();
+    let (line, mac) = text.split_once('\n').unwrap();
+    let (key, tag) = mac.split_once(' ').unwrap();
+    forged.entry.bytes = format!("{line}\n{key} {}", "A".repeat(tag.len() - 1) + "=").into_bytes();
+    let read = |stored: &Stored| read_sealed(stored, log()).and_then(SealedEntry::leave_sealed).map(|read| read.change);
+    assert_eq!(read(&forged), read(&stored));
+    assert!(read(&stored).is_ok() && check_mac(&stored, log(), &macs()).is_ok());
+    assert!(check_mac(&forged, log(), &macs()).is_err() && authenticate(&forged, log(), &macs()).is_err());
+    // Its form is looked at all the same.
+    for tampered in [line.to_owned(), format!("{line}\n{key}"), format!("{line}\nno-key {tag}"), format!("{{}}\n{mac}")]
+    {
+        let tampered =
+            Stored { entry: Entry { bytes: tampered.into_bytes(), ..stored.entry.clone() }, ..stored.clone() };
+        assert!(read(&tampered).is_err());
+    }
 }
 
 #[test]

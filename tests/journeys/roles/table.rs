@@ -90,6 +90,9 @@ const ANYBODY: Row = Row {
 /// What needs no token.
 const OPEN: Row = Row { nobody: all("200"), ..ANYBODY };
 
+/// What verifiers ask for, which is about no service.
+const LEDGER: Row = Row { on: On::Projection, operator: all("200"), auditor: all("200"), ..CLOSED };
+
 /// A look at what there is.
 const LOOK: Row = Row {
     on: On::Projection,
@@ -188,8 +191,29 @@ pub fn rows() -> Vec<Row> {
         Row { path: "/v1/services/{service}", ..LOOK },
         Row { path: "/v1/services/{service}/users", ..LOOK },
         Row { path: "/v1/services/{service}/users/{user}", ..LOOK },
-        // A panel's own events, and nobody else's so far.
-        Row { path: "/v1/audit/events?service={service}", operator: FORBIDDEN, ..LOOK },
+        Row { path: "/v1/audit/events?service={service}", auditor: LOOK.operator, ..LOOK },
+        Row { path: "/v1/audit/events/stream?service={service}&wait=0", auditor: LOOK.operator, ..LOOK },
+        Row { path: "/v1/audit/users/{user}", panel: FORBIDDEN, auditor: LOOK.operator, ..LOOK },
+        Row { on: projection, path: "/v1/rebuild", operator: all("200"), ..CLOSED },
+        // None begins.
+        Row {
+            on: projection,
+            method: "POST",
+            path: "/v1/rebuild",
+            body: |_| Some(json!({"accept_differences": "perhaps"})),
+            operator: all("invalid_input"),
+            ..CLOSED
+        },
+        Row {
+            path: "/v1/audit/activity?service={service}",
+            operator: all("200"),
+            panel: FORBIDDEN,
+            auditor: all("200"),
+            ..LOOK
+        },
+        Row { path: "/ledger/checkpoint", ..LEDGER },
+        Row { path: "/ledger/tile/{level}/{index}", ..LEDGER },
+        Row { path: "/ledger/tile/entries/{index}", ..LEDGER },
         Row { on: projection, path: "/healthz", ..OPEN },
         Row { on: projection, path: "/readyz", ..OPEN },
         Row { on: projection, path: "/metrics", ..OPEN },

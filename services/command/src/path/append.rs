@@ -47,8 +47,8 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
         };
         self.store_keys().await?;
         let mut rng = EntropyRng::new(Arc::clone(&app.entropy));
-        let macs = app.vault.keyring().macs();
-        let entry = seal(&change, app.log.id(), &keys, macs.present(), &mut rng).map_err(|error| {
+        let keyring = app.vault.keyring();
+        let entry = seal(&change, app.log.id(), &keys, keyring.macs().present(), &mut rng).map_err(|error| {
             tracing::error!(%error, "an entry could not be sealed");
             Problem::internal()
         })?;

@@ -133,6 +133,7 @@ impl<T: Asked, const N: usize> Handling<'_, T, N> {
         let folded = self.slot.folded();
         let service = folded.state.provisioned().ok()?;
         let id = service.by_address(claim.address.as_ref()?)?;
+        self.ask.asker.claims_to_be(self.preparation.service, id);
         let user = service.user(id).ok().filter(|user| user.state == UserState::Active)?;
         Some(Standing { user: id, credential: user.credential.clone()? })
     }

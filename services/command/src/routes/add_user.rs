@@ -105,5 +105,5 @@ pub async fn add_user(State(app): State<App>, ask: Ask<NewUser, 1>) -> Response 
         };
         handle(&app, &ask, preparation, &Making { asked: &ask.body, user, profile_key }).await
     };
-    respond::<NewUser>(&app, StatusCode::CREATED, result.await)
+    respond(&app, &ask, StatusCode::CREATED, result.await)
 }

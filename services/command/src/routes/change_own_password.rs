@@ -173,5 +173,5 @@ pub fn operation() -> Operation {
 
 pub async fn change_own_password(State(app): State<App>, ask: Ask<Body, 0>) -> Response {
     let result = carry_out(&app, &ask, &ask.body.own).await;
-    respond::<Body>(&app, StatusCode::OK, result)
+    respond(&app, &ask, StatusCode::OK, result)
 }

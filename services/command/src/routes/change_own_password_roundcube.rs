@@ -56,7 +56,7 @@ pub fn operation() -> Operation {
 pub async fn change_own_password(State(app): State<App>, mut ask: Ask<Filled, 0>) -> Response {
     ask.headers.wait.get_or_insert(WAIT);
     let result = carry_out(&app, &ask, &ask.body.0).await;
-    respond_as::<Filled>(&app, result, |receipt| {
+    respond_as(&app, &ask, result, |receipt| {
         if receipt.effective {
             return "ok".into_response();
         }

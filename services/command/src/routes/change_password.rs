@@ -65,5 +65,5 @@ pub async fn change_password(State(app): State<App>, ask: Ask<NewPassword, 2>) -
     let making = Making { user: UserId::new(ask.ids[1]), expected: ask.expected() };
     let preparation = Preparation::about_user(&ask, Some(ask.body.0.clone()));
     let result = handle(&app, &ask, preparation, &making).await;
-    respond::<NewPassword>(&app, StatusCode::OK, result)
+    respond(&app, &ask, StatusCode::OK, result)
 }

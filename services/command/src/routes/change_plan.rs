@@ -85,5 +85,5 @@ pub async fn change_plan(State(app): State<App>, ask: Ask<NewPlan, 1>) -> Respon
     };
     let making = Making { plan: ask.body.0, expected: ask.expected() };
     let result = handle(&app, &ask, preparation, &making).await;
-    respond::<NewPlan>(&app, StatusCode::OK, result)
+    respond(&app, &ask, StatusCode::OK, result)
 }

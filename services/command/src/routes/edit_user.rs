@@ -111,5 +111,5 @@ pub async fn edit_user(State(app): State<App>, ask: Ask<Edit, 2>) -> Response {
     let making = Making { asked: &ask.body, user: UserId::new(ask.ids[1]), expected: ask.expected() };
     let preparation = Preparation::about_user(&ask, ask.body.password.clone());
     let result = handle(&app, &ask, preparation, &making).await;
-    respond::<Edit>(&app, StatusCode::OK, result)
+    respond(&app, &ask, StatusCode::OK, result)
 }

@@ -94,5 +94,5 @@ pub async fn provision_service(State(app): State<App>, ask: Ask<Provision, 0>) -
         };
         handle(&app, &ask, preparation, &Making { asked: &ask.body, key }).await
     };
-    respond::<Provision>(&app, StatusCode::CREATED, result.await)
+    respond(&app, &ask, StatusCode::CREATED, result.await)
 }

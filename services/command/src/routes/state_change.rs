@@ -85,5 +85,5 @@ pub async fn carry_out<C: StateChange>(app: &App, ask: Ask<WithReason<C>, 2>) ->
     let making = Making::<C> { user: UserId::new(ask.ids[1]), expected: ask.expected(), command: PhantomData };
     let preparation = Preparation::about_user(&ask, None);
     let result = handle(app, &ask, preparation, &making).await;
-    respond::<WithReason<C>>(app, StatusCode::OK, result)
+    respond(app, &ask, StatusCode::OK, result)
 }

@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use activity::ActivityLog;
 use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use credential::{Depths, Hasher, HasherConfig, Parameters, Policy};
@@ -192,6 +193,7 @@ impl World {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             entropy: Arc::new(SystemEntropy),
             metrics: Some(Metrics::new(&health)),
+            activity: ActivityLog::none(),
         };
         let router = postkey_http::layers(start(parts, &stop), Arc::new(SystemEntropy), None);
         Instance { router, health, store, _stop: Arc::new(stop.drop_guard()) }

@@ -9,7 +9,6 @@ mod transfer;
 use clap::Args;
 use domain::Position;
 use event_log::{CopyId, Standing};
-use indicatif::{ProgressBar, ProgressStyle};
 use ledger::Frontier;
 use postkey_http::uuid_v4;
 use tokio::time::{Instant, sleep};
@@ -20,6 +19,7 @@ use crate::args::{LogArgs, NatsArgs};
 use crate::edges::SystemEntropy;
 use crate::failure::Failure;
 use crate::journal::print;
+use crate::progress::bar;
 use crate::stores::{Lack, LogHandle, LogUrl, Waiting};
 
 #[derive(Args, Debug)]
@@ -150,15 +150,6 @@ async fn compared(transfer: &Transfer<'_>, head: Position) -> Result<Frontier, F
     let compared = transfer.compare(head, |at| bar.set_position(at.get())).await;
     bar.finish_and_clear();
     compared
-}
-
-fn bar(done: &'static str, head: Position) -> ProgressBar {
-    let bar = ProgressBar::new(head.get());
-    let template = format!("{{bar:40}} {{pos}}/{{len}} entries {done}, {{per_sec}}, {{eta}} left");
-    if let Ok(style) = ProgressStyle::with_template(&template) {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn say(head: Position, frontier: &Frontier) -> Result<(), Failure> {

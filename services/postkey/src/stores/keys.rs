@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keys::{KeyStore, PostgresKeyStore, PostgresOpenError, SqliteKeyStore};
+use keys::{CheckpointStore, KeyStore, PostgresKeyStore, PostgresOpenError, SqliteKeyStore, WrappedKeys};
 
 use super::url::StoreUrl;
 use super::{Lack, Waiting};
@@ -46,6 +46,22 @@ impl KeyHandle {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn KeyStore>,
             Self::Postgres(store) => Arc::clone(store) as Arc<dyn KeyStore>,
+        }
+    }
+
+    /// The keys as they are wrapped, in the same place.
+    pub fn wrapped(&self) -> Arc<dyn WrappedKeys> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as Arc<dyn WrappedKeys>,
+            Self::Postgres(store) => Arc::clone(store) as Arc<dyn WrappedKeys>,
+        }
+    }
+
+    /// Where the newest checkpoint is kept, in the same place.
+    pub fn checkpoints(&self) -> Arc<dyn CheckpointStore> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as Arc<dyn CheckpointStore>,
+            Self::Postgres(store) => Arc::clone(store) as Arc<dyn CheckpointStore>,
         }
     }
 

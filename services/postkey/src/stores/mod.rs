@@ -1,5 +1,6 @@
 //! Opening the stores that the services stand on, whichever they are, the same for `up` and for services of their own.
 
+mod activity;
 mod ends;
 mod keys;
 mod log;
@@ -10,7 +11,7 @@ mod url;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::keys::{KeyState, Keyring, Vault};
+use ::keys::{CheckpointStore, KeyState, Keyring, Vault};
 use domain::Position;
 use event_log::{AppendError, EventLog, ReadError, Scope};
 use futures::TryStreamExt;
@@ -18,9 +19,10 @@ use postkey_http::{Clock, EntropyRng, uuid_v4, uuid_v7};
 use postkey_projection::read_model::ReadModelError;
 use wire::{Body, By, Change, CommandId, EntryId, LogId, OpenError as EntryError, authenticate, open_all, seal};
 
+pub use self::activity::{ActivityArgs, ActivityLimitArgs, show};
 pub use self::keys::KeyHandle;
 pub use self::log::{LogHandle, check_replicas, lack};
-pub use self::read_model::ReadModelHandle;
+pub use self::read_model::{ReadModelHandle, ReadModelPorts};
 pub use self::url::{LogUrl, SqliteFile, StoreUrl};
 
 use crate::args::{KeyArgs, LogArgs};
@@ -84,12 +86,15 @@ pub struct Stores {
     pub log: Arc<EventLog>,
     /// The keys.
     pub vault: Vault,
+    /// The ledger's newest checkpoint, beside them.
+    pub checkpoints: Arc<dyn CheckpointStore>,
 }
 
 impl Stores {
     /// Opens log and keys for a writer; makes both where neither is there.
     pub async fn open_to_write(log: &LogArgs, keys: &KeyArgs, read_model: Option<&StoreUrl>) -> Result<Self, Lack> {
-        let keyring = Arc::new(Keyring::load(&keys.keyring_file)?);
+        // Before anything is made.
+        Keyring::load(&keys.keyring_file)?;
         let found = LogHandle::open_to_write(log).await?;
         // One that an administrator has prepared has no keys yet.
         if let Some(handle) = &found
@@ -108,7 +113,7 @@ impl Stores {
         if !has_begun(&handle).await? && !key_store.is_empty().await? && !has_begun(&handle).await? {
             return Err(Self::lost(log).into());
         }
-        let stores = Self::of(handle, &key_store, keyring);
+        let stores = Self::of(handle, Self::vault(&key_store, keys)?, key_store.checkpoints());
         stores.begin().await?;
         stores.identify().await?;
         Ok(stores)
@@ -136,7 +141,7 @@ impl Stores {
 
     /// Opens log and keys for a process that appends nothing; none as long as there is no log, or nothing in it.
     pub async fn open_to_read(log: &LogArgs, keys: &KeyArgs) -> Result<Option<Self>, Lack> {
-        let keyring = Arc::new(Keyring::load(&keys.keyring_file)?);
+        Keyring::load(&keys.keyring_file)?;
         let Some(handle) = LogHandle::open_to_read(log).await? else { return Ok(None) };
         // Before that there need not be any keys.
         match has_begun(&handle).await {
@@ -146,14 +151,16 @@ impl Stores {
                 return begun.map(|_| None);
             }
         }
-        let key_store = match KeyHandle::open(keys, false).await {
-            Ok(key_store) => key_store,
+        let opened = KeyHandle::open(keys, false).await;
+        let opened = opened.and_then(|key_store| Ok((Self::vault(&key_store, keys)?, key_store.checkpoints())));
+        let (vault, checkpoints) = match opened {
+            Ok(opened) => opened,
             Err(lack) => {
                 handle.close().await;
                 return Err(lack);
             }
         };
-        let stores = Self::of(handle, &key_store, keyring);
+        let stores = Self::of(handle, vault, checkpoints);
         match stores.identify().await {
             Ok(()) => Ok(Some(stores)),
             Err(lack) => {
@@ -163,9 +170,14 @@ impl Stores {
         }
     }
 
-    fn of(handle: LogHandle, keys: &KeyHandle, keyring: Arc<Keyring>) -> Self {
+    fn of(handle: LogHandle, vault: Vault, checkpoints: Arc<dyn CheckpointStore>) -> Self {
         let log = Arc::new(EventLog::new(handle.store(), handle.id()));
-        Self { log, handle, vault: Vault::new(keys.store(), keyring) }
+        Self { log, handle, vault, checkpoints }
+    }
+
+    /// The key store with the keyring's file, which may be replaced while we run (`postkey keys rotate`).
+    fn vault(store: &KeyHandle, keys: &KeyArgs) -> Result<Vault, Lack> {
+        Ok(Vault::with_file(store.store(), &keys.keyring_file)?)
     }
 
     /// Appends the first entry to a log that has none.
@@ -183,8 +195,8 @@ impl Stores {
             body: Body::LogCreated { log: self.log.id() },
         };
         let mut rng = EntropyRng::new(Arc::new(SystemEntropy));
-        let macs = self.vault.keyring().macs();
-        let entry = seal(&change, self.log.id(), &::keys::Keys::default(), macs.present(), &mut rng)?;
+        let keyring = self.vault.keyring();
+        let entry = seal(&change, self.log.id(), &::keys::Keys::default(), keyring.macs().present(), &mut rng)?;
         // Nobody waits for it but the person who starts it: sooner told than tried for long.
         let within = match &self.handle {
             LogHandle::Sqlite(_) => FIRST_ENTRY_WITHIN,

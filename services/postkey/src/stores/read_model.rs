@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use postkey_projection::RebuildPorts;
 use postkey_projection::read_model::{
-    Generations, Leadership, Lookups, PostgresReadModel, Queries, ReadModelError, ReadModelWriter, SqliteReadModel,
+    Generations, Leadership, LedgerRows, Lookups, PostgresReadModel, Queries, ReadModelError, ReadModelWriter,
+    SqliteReadModel, Strays,
 };
 
 use super::url::StoreUrl;
@@ -13,8 +15,8 @@ use super::{Lack, Waiting};
 pub enum ReadModelHandle {
     /// A file.
     Sqlite(Arc<SqliteReadModel>),
-    /// A database.
-    Postgres(Arc<PostgresReadModel>),
+    /// A database, and the same by other connections, for a rebuild beside a projection.
+    Postgres(Arc<PostgresReadModel>, Arc<PostgresReadModel>),
 }
 
 /// The ports of a read model, all of one store.
@@ -24,6 +26,8 @@ pub struct ReadModelPorts {
     pub leadership: Arc<dyn Leadership>,
     pub lookups: Arc<dyn Lookups>,
     pub queries: Arc<dyn Queries>,
+    pub ledger: Arc<dyn LedgerRows>,
+    pub strays: Arc<dyn Strays>,
 }
 
 impl ReadModelHandle {
@@ -34,7 +38,11 @@ impl ReadModelHandle {
                 SqliteReadModel::open(file.path()).await.map(|model| Self::Sqlite(Arc::new(model)))
             }
             StoreUrl::Postgres(location) => {
-                PostgresReadModel::open(location).await.map(|model| Self::Postgres(Arc::new(model)))
+                let model = PostgresReadModel::open(location).await;
+                match (model, PostgresReadModel::open(location).await) {
+                    (Ok(model), Ok(beside)) => Ok(Self::Postgres(Arc::new(model), Arc::new(beside))),
+                    (Err(error), _) | (_, Err(error)) => Err(error),
+                }
             }
         };
         opened.map_err(|error| match (error, url) {
@@ -44,11 +52,32 @@ impl ReadModelHandle {
         })
     }
 
+    /// Opens one that is there for whoever changes nothing, beside whoever does.
+    pub async fn open_to_read(url: &StoreUrl) -> Result<Self, ReadModelError> {
+        match url {
+            StoreUrl::Sqlite(file) => {
+                SqliteReadModel::open_to_read(file.path()).await.map(|model| Self::Sqlite(Arc::new(model)))
+            }
+            StoreUrl::Postgres(location) => {
+                let model = Arc::new(PostgresReadModel::open(location).await?);
+                Ok(Self::Postgres(Arc::clone(&model), model))
+            }
+        }
+    }
+
+    /// Closes one that was opened to read.
+    pub async fn let_go(&self) {
+        match self {
+            Self::Sqlite(model) => model.let_go().await,
+            Self::Postgres(model, _) => model.close().await,
+        }
+    }
+
     /// Its ports.
     pub fn ports(&self) -> ReadModelPorts {
         fn of<M>(model: &Arc<M>) -> ReadModelPorts
         where
-            M: ReadModelWriter + Generations + Leadership + Lookups + Queries + 'static,
+            M: ReadModelWriter + Generations + Leadership + Lookups + Queries + Strays + LedgerRows + 'static,
         {
             ReadModelPorts {
                 writer: Arc::clone(model) as _,
@@ -56,11 +85,22 @@ impl ReadModelHandle {
                 leadership: Arc::clone(model) as _,
                 lookups: Arc::clone(model) as _,
                 queries: Arc::clone(model) as _,
+                ledger: Arc::clone(model) as _,
+                strays: Arc::clone(model) as _,
             }
         }
         match self {
             Self::Sqlite(model) => of(model),
-            Self::Postgres(model) => of(model),
+            Self::Postgres(model, _) => of(model),
+        }
+    }
+
+    /// What a rebuild writes to, also beside a projection. A file has one writer, which both share; in a database they have
+    /// connections of their own.
+    pub fn rebuild_ports(&self) -> RebuildPorts {
+        match self {
+            Self::Sqlite(model) => RebuildPorts::of(model),
+            Self::Postgres(_, beside) => RebuildPorts::of(beside),
         }
     }
 
@@ -68,7 +108,10 @@ impl ReadModelHandle {
     pub async fn close(&self) {
         match self {
             Self::Sqlite(model) => model.close().await,
-            Self::Postgres(model) => model.close().await,
+            Self::Postgres(model, beside) => {
+                beside.close().await;
+                model.close().await;
+            }
         }
     }
 }

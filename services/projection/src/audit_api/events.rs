@@ -1,27 +1,16 @@
-//! `GET /v1/audit/events`: what happened to the caller's own services, in the order of the log.
-
-use std::collections::HashSet;
+//! `GET /v1/audit/events`: what happened, in the order of the log; to panels, what happened to their own services.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::{Customer, Position, ServiceId};
-use postkey_http::{
-    Caller, Code, Event, Events, Fields, FromFields, HealthCheck, Operation, Problem, Query, Role, Tenancy,
-};
+use postkey_http::{Caller, Event, Events, Fields, FromFields, Operation, Problem, Query, Tenancy};
 
-use super::entries;
 use super::filter::Filter;
-use super::looking::{Found, Looking};
 use super::place::Place;
+use super::telling::{ROLES, Telling};
 use crate::app::App;
 use crate::paging::{After, List, limit};
-use crate::queries::{NOT_NOW, own_service, position};
-use crate::read_model::ServiceQuery;
-use crate::turns::Whose;
-
-/// So many services are asked for at a time.
-const SERVICES: u32 = 500;
+use crate::queries::NOT_NOW;
 
 /// Which events.
 pub struct Asked {
@@ -38,13 +27,14 @@ impl FromFields for Asked {
     }
 }
 
-/// Who may ask.
-const ROLES: &[Role] = &[Role::Panel];
-
 pub fn operation() -> Operation {
     let next = List::new("events", &[]).cursor(&Place::START.to_bytes());
-    let page = Events { events: vec![Event::example()], next: Some(next) };
-    Operation::new("events", "history", "What happened to one's own services")
+    let (origin, reason) = (Some(Some("203.0.113.7".to_owned())), Some(Some("asked by phone".to_owned())));
+    let page = Events { events: vec![Event { origin, reason, ..Event::example() }], next: Some(next) };
+    Operation::new("events", "history", "What happened")
+        .details("A panel is told of its own services; auditors and operators of all, unless they name a customer, and they are told \
+                  `origin` and `reason`. An auditor without the right to personal data sees no address and no name: those are null, \
+                  and the event says `redacted`.")
         .details("A page may have fewer events than were asked for, or none, and a `next` all the same: only without one it is the last.")
         .details("Whoever walks through the pages sees every event exactly once; what happens meanwhile, too, before the last.")
         .roles(ROLES)
@@ -63,58 +53,11 @@ pub async fn events(
     tenancy: Tenancy,
     Query(asked): Query<Asked>,
 ) -> Result<Json<Events>, Problem> {
-    caller.require(ROLES)?;
-    let customer = tenancy.only().map_or("", Customer::as_str);
-    let texts = asked.filter.texts();
-    let filters: Vec<_> = std::iter::once(customer).chain(texts.iter().map(String::as_str)).collect();
-    let list = List::new("events", &filters);
+    let telling = Telling::new(app, caller, tenancy, asked.filter)?;
+    let filters = telling.list_filters();
+    let list = List::new("events", &filters.iter().map(String::as_str).collect::<Vec<_>>());
     let after = asked.after.map(|after| after.key(&list, Place::from_bytes)).transpose()?.unwrap_or(Place::START);
-    position::belongs_to_the_log(&app.progress.borrow())?;
-    // Before the services are looked up: then none of them lacks an entry up to here.
-    let applied = app.queries.live_rows().await?.applied;
-    let read_after = after.read_after();
-    let services = with_entries(&app, &tenancy, asked.filter.service, read_after).await?;
-    let found = if read_after >= applied {
-        Found { events: Vec::new(), next: None }
-    } else {
-        let _turn = app.looking.take(&Whose::of(&caller, &tenancy)).await?;
-        let entries = entries::of_services(&app.log, &services, read_after, applied);
-        let limit = asked.limit as usize;
-        let (log, vault, filter) = (app.log.id(), &app.vault, &asked.filter);
-        let found = Looking { log, vault, filter, services: &services, after, limit }.through(entries).await;
-        found.inspect_err(|problem| note(&app.history, problem))?
-    };
-    Ok(Json(Events { events: found.events, next: found.next.map(|place| list.cursor(&place.to_bytes())) }))
-}
-
-/// What is corrupt is said to a person, and stays said: it may lie where nobody else reads any more.
-fn note(history: &HealthCheck, problem: &Problem) {
-    if problem.code == Code::LogCorrupt {
-        history.impaired(
-            "what the log holds of a service's history is not what was written: this service's log says where",
-        );
-    }
-}
-
-/// The caller's services, or the one that is asked for, as far as they have entries after a position.
-async fn with_entries(
-    app: &App,
-    tenancy: &Tenancy,
-    asked: Option<ServiceId>,
-    after: Position,
-) -> Result<HashSet<ServiceId>, Problem> {
-    if let Some(service) = asked {
-        let row = own_service(app, tenancy, service).await?;
-        return Ok(Some(row).filter(|row| row.last.position > after).map(|row| row.id).into_iter().collect());
-    }
-    let mut query = ServiceQuery { customer: tenancy.only().cloned(), after: None, limit: SERVICES };
-    let mut found = HashSet::new();
-    loop {
-        let page = app.queries.services(&query).await?;
-        found.extend(page.rows.iter().filter(|row| row.last.position > after).map(|row| row.id));
-        match page.rows.last() {
-            Some(last) if page.more => query.after = Some(last.service.domain.as_str().to_owned()),
-            _ => return Ok(found),
-        }
-    }
+    let found = telling.page(after, asked.limit as usize).await?.found;
+    let events = found.events.into_iter().map(|(_, event)| event).collect();
+    Ok(Json(Events { events, next: found.next.map(|place| list.cursor(&place.to_bytes())) }))
 }

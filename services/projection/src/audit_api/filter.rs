@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{Event, ServiceId, UserId};
 use postkey_http::{Actor, Described, Fields, FromFields, hyphenated};
 use serde_json::{Value, json};
+use uuid::Uuid;
 use wire::Change;
 
 /// What an event must be like. What is `None` may be anything.
@@ -36,7 +37,6 @@ impl Described for EventName {
 
 impl FromFields for Filter {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let id = |text: &str| hyphenated(text).ok_or("an id, as in 01997b5c-3f6e-7c21-9d4e-5a0b1c2d3e4f");
         let service = fields.optional("service", id).map(ServiceId::new);
         let user = fields.optional("user", id).map(UserId::new);
         let event = fields.optional("type", |text| {
@@ -45,14 +45,30 @@ impl FromFields for Filter {
         });
         let event = event.map(|EventName(name)| name);
         let actor = fields.optional("actor", Actor::parse);
-        let (from, to) = (fields.optional("from", instant), fields.optional("to", instant));
-        if let (Some(from), Some(to)) = (from, to)
-            && to <= from
-        {
-            fields.refuse("to", "invalid", "an instant after `from`");
-        }
+        let (from, to) = between(fields);
         Some(Self { service, user, event, actor, from, to })
     }
+}
+
+/// Reads an id.
+pub fn id(text: &str) -> Result<Uuid, &'static str> {
+    hyphenated(text).ok_or("an id, as in 01997b5c-3f6e-7c21-9d4e-5a0b1c2d3e4f")
+}
+
+/// Reads `from` and `to`, between which something was.
+pub fn between(fields: &mut Fields) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    let (from, to) = (fields.optional("from", instant), fields.optional("to", instant));
+    if let (Some(from), Some(to)) = (from, to)
+        && to <= from
+    {
+        fields.refuse("to", "invalid", "an instant after `from`");
+    }
+    (from, to)
+}
+
+/// A filter's value as one of a list's filters.
+pub fn text(value: Option<impl Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 fn instant(text: &str) -> Result<DateTime<Utc>, &'static str> {
@@ -84,9 +100,6 @@ impl Filter {
 
     /// As a list's filters.
     pub fn texts(&self) -> [String; 6] {
-        fn text(value: Option<impl Display>) -> String {
-            value.map(|value| value.to_string()).unwrap_or_default()
-        }
         let actor = self.actor.as_ref().map(Actor::as_str);
         [text(self.service), text(self.user), text(self.event), text(actor), text(self.from), text(self.to)]
     }

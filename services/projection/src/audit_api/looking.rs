@@ -3,18 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::{Position, ServiceId};
-use event_log::ReadError;
 use futures::TryStreamExt;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::StreamExt;
 use keys::{Vault, VaultError};
 use postkey_http::{Code, Event, Problem};
 use wire::{Body, Link, LogId, OpenError, Opened, Stored, open_all};
 
-use super::entries::Looked;
+use super::entries::{Entries, Looked};
 use super::filter::Filter;
 use super::place::Place;
-use super::view::shown;
-use crate::queries::log_failed;
 
 /// So many entries are looked at for one page, about: then it ends with what was found, and its `next` goes on from there.
 const LOOKED_AT: usize = 4_096;
@@ -27,15 +24,63 @@ pub struct Looking<'a> {
     pub vault: &'a Vault,
     pub filter: &'a Filter,
     /// Whose entries these are.
-    pub services: &'a HashSet<ServiceId>,
+    pub among: Among<'a>,
+    pub told: Told,
     pub after: Place,
     pub limit: usize,
 }
 
-/// Events, and where the next page begins; nowhere at the end.
+/// Whose entries are looked through.
+#[derive(Clone, Copy)]
+pub enum Among<'a> {
+    /// Everybody's: all entries.
+    All,
+    /// These services': all of theirs.
+    Services(&'a HashSet<ServiceId>),
+    /// One user's: all of its own, and no others; where its service is not among these, if any, nothing is told.
+    User(Option<&'a HashSet<ServiceId>>),
+}
+
+impl Among<'_> {
+    /// Whether an entry of a service may be told of.
+    fn allows(self, service: ServiceId) -> bool {
+        match self {
+            Self::All | Self::User(None) => true,
+            Self::Services(services) | Self::User(Some(services)) => services.contains(&service),
+        }
+    }
+
+    /// Whether each entry of a service that comes is the next one of it.
+    const fn is_whole(self) -> bool {
+        matches!(self, Self::All | Self::Services(_))
+    }
+
+    /// Whether nothing more can be asked for, where it can't of these services.
+    fn is_over(self, over: &HashSet<ServiceId>) -> bool {
+        match self {
+            Self::All => false,
+            Self::Services(services) => over.len() == services.len(),
+            Self::User(_) => !over.is_empty(),
+        }
+    }
+}
+
+/// Who is told, beyond what panels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A panel, of its own services.
+    Panel,
+    /// An operator or auditor: origins and reasons too; addresses and names only where `personal`.
+    Auditor {
+        /// Whether it sees addresses and names.
+        personal: bool,
+    },
+}
+
+/// Events with their places, and where the next page begins; nowhere at the end.
 #[derive(Debug)]
 pub struct Found {
-    pub events: Vec<Event>,
+    pub events: Vec<(Place, Event)>,
     pub next: Option<Place>,
 }
 
@@ -55,13 +100,12 @@ impl Looking<'_> {
     /// # Errors
     /// 503 where they can't be read or opened, or are corrupt. Where the keys of one are lost, the page ends before it; the
     /// page that would begin with it is refused.
-    pub async fn through(&self, mut entries: BoxStream<'_, Result<Looked, ReadError>>) -> Result<Found, Problem> {
+    pub async fn through(&self, mut entries: Entries<'_>) -> Result<Found, Problem> {
         // One more than asked for tells whether there are more; without a filter no more than these are read.
         let batch = BATCH.max(self.limit + 1);
         let (mut gathered, mut looked_at) = (Gathered::default(), 0);
         loop {
-            let looked: Vec<Looked> =
-                entries.by_ref().take(batch).try_collect().await.map_err(|error| log_failed(&error))?;
+            let looked: Vec<Looked> = entries.by_ref().take(batch).try_collect().await?;
             let ended = looked.len() < batch;
             looked_at += looked.len();
             let reached = looked.last().map(|(position, _)| *position);
@@ -76,7 +120,7 @@ impl Looking<'_> {
                 let before = Place::behind(Position::new(position.get().saturating_sub(1)));
                 return if gathered.events.is_empty() { Err(problem) } else { Ok(gathered.page(Some(before))) };
             }
-            if ended || gathered.over.len() == self.services.len() {
+            if ended || self.among.is_over(&gathered.over) {
                 return Ok(gathered.page(None));
             }
             if looked_at >= LOOKED_AT {
@@ -108,7 +152,12 @@ impl Looking<'_> {
     fn take(&self, opened: &Opened, gathered: &mut Gathered) -> Result<(), Problem> {
         let (link, change) = (opened.link, &opened.change);
         let Body::Service { service, .. } = &change.body else { return Ok(()) };
-        if let Some(last) = gathered.last.insert(*service, link) {
+        if !self.among.allows(*service) {
+            return Ok(());
+        }
+        if self.among.is_whole()
+            && let Some(last) = gathered.last.insert(*service, link)
+        {
             let follows = change.follows(link.position, Some(last));
             follows.map_err(|corrupt| not_opened(&OpenError::Corrupt(corrupt)))?;
         }
@@ -118,7 +167,11 @@ impl Looking<'_> {
         for (nth, event) in change.events().iter().enumerate() {
             let place = Place::behind_event(link.position, nth);
             if place > self.after && self.filter.takes(change, event) {
-                gathered.events.push((place, shown(opened, event)));
+                let event = match self.told {
+                    Told::Panel => audit::shown::event(opened, event),
+                    Told::Auditor { personal } => audit::shown::event_with_private(opened, event, personal),
+                };
+                gathered.events.push((place, event));
             }
         }
         Ok(())
@@ -127,11 +180,12 @@ impl Looking<'_> {
 
 impl Gathered {
     fn page(self, next: Option<Place>) -> Found {
-        Found { events: self.events.into_iter().map(|(_, event)| event).collect(), next }
+        Found { events: self.events, next }
     }
 }
 
-fn not_opened(error: &OpenError) -> Problem {
+/// What is said of entries that can't be opened.
+pub fn not_opened(error: &OpenError) -> Problem {
     match error {
         OpenError::Corrupt(_) => {
             tracing::error!(%error, "the log is corrupt");

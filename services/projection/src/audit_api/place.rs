@@ -1,5 +1,8 @@
 //! Where a page ends: behind an event, which may be in the middle of its entry.
 
+use std::fmt;
+use std::str::FromStr;
+
 use domain::Position;
 
 /// Behind the event with this index in the entry at this position.
@@ -28,6 +31,11 @@ impl Place {
         if self.index == u16::MAX { self.position } else { Position::new(self.position.get().saturating_sub(1)) }
     }
 
+    /// Where it stands, or what it is behind of.
+    pub const fn position(self) -> Position {
+        self.position
+    }
+
     /// As it stands in a cursor.
     pub fn to_bytes(self) -> [u8; 10] {
         let mut bytes = [0; 10];
@@ -44,9 +52,48 @@ impl Place {
     }
 }
 
+/// As a stream names it: `4711` behind an entry, `4711.0` behind its first event.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            u16::MAX => write!(f, "{}", self.position),
+            index => write!(f, "{}.{index}", self.position),
+        }
+    }
+}
+
+/// The text names no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoPlace;
+
+impl FromStr for Place {
+    type Err = NoPlace;
+
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
+        fn number<N: FromStr>(text: &str) -> Result<N, NoPlace> {
+            let digits = text.bytes().all(|c| c.is_ascii_digit());
+            if digits { text.parse().map_err(|_| NoPlace) } else { Err(NoPlace) }
+        }
+        let (position, index) = text.split_once('.').map_or((text, None), |(position, index)| (position, Some(index)));
+        let position = Position::new(number(position)?);
+        Ok(Self { position, index: index.map_or(Ok(u16::MAX), number)? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_is_written() {
+        let places = [Place::START, Place::behind_event(Position::new(7), 0), Place::behind(Position::new(7))];
+        let texts = places.map(|place| place.to_string());
+        assert_eq!(texts, ["0", "7.0", "7"]);
+        assert_eq!(texts.map(|text| text.parse()), places.map(Ok));
+        for text in ["", ".", "7.", ".1", "-1", "+7", "7.1.2", "7 ", "x", "18446744073709551616", "7.65536"] {
+            assert_eq!(text.parse::<Place>(), Err(NoPlace), "{text:?}");
+        }
+    }
 
     #[test]
     fn places_follow_each_other_within_an_entry_and_beyond() {

@@ -13,9 +13,9 @@ use wire::Stored;
 
 use super::entries;
 use super::filter::Filter;
-use super::looking::{Found, Looking};
+use super::looking::{Among, Found, Looking, Told};
 use super::place::Place;
-use crate::staged::{Act, LOG, World, flipped, id_of, user_of};
+use crate::staged::{Act, Following, LOG, World, flipped, id_of, user_of};
 
 struct Asker<'w> {
     world: &'w World,
@@ -34,8 +34,8 @@ impl Asker<'_> {
     async fn page(&self, filter: &Filter, after: Place, limit: usize) -> Result<Found, Problem> {
         let (log, vault) = (EventLog::new(Arc::clone(&self.store), LOG), self.world.vault());
         let entries = entries::of_services(&log, &self.services, after.read_after(), self.to);
-        let services = &self.services;
-        Looking { log: LOG, vault: &vault, filter, services, after, limit }.through(entries).await
+        let (among, told) = (Among::Services(&self.services), Told::Panel);
+        Looking { log: LOG, vault: &vault, filter, among, told, after, limit }.through(entries).await
     }
 
     /// Every event that there is, in pages; and how many pages it took.
@@ -45,7 +45,7 @@ impl Asker<'_> {
             let page = self.page(filter, after, limit).await.unwrap();
             pages += 1;
             assert!(page.events.len() <= limit);
-            found.extend(page.events.iter().map(|event| serde_json::to_value(event).unwrap()));
+            found.extend(page.events.iter().map(|(_, event)| serde_json::to_value(event).unwrap()));
             match page.next {
                 Some(next) => {
                     assert!(next > after);
@@ -277,4 +277,46 @@ async fn a_log_that_is_away_or_corrupt_is_named_as_such() {
         without.try_append(&stored.entry, head).await;
     }
     assert_eq!(on(without).refused(Place::START).await, Code::LogCorrupt);
+}
+
+/// The entries about a user, by the ledger of a read model that has applied all.
+#[tokio::test]
+async fn entries_about_a_user_are_found_by_the_ledger_and_held_against_it() {
+    let mut world = World::new().await;
+    world.live_a_little().await;
+    let model = world.model().await;
+    let mut following = Following::start(world.follower(&model));
+    following.reached(world.author.position()).await;
+    following.stop().await;
+    let (user, end) = (user_of(2, 2), world.author.position());
+    let filter = Filter { user: Some(user), ..Filter::default() };
+    let (expected, _) = asking(&world, [2]).all(&filter, 500).await;
+    let (sound, vault) = (world.log(), world.vault());
+    let among = |only| Looking {
+        log: LOG,
+        vault: &vault,
+        filter: &filter,
+        among: Among::User(only),
+        told: Told::Auditor { personal: true },
+        after: Place::START,
+        limit: 500,
+    };
+    let entries = || entries::about(&sound, &*model, user, Position::START, end);
+    let found = among(None).through(entries()).await.unwrap();
+    let found: Vec<_> = found.events.iter().map(|(_, event)| serde_json::to_value(event).unwrap()).collect();
+    assert_eq!(found, expected);
+    let (own, others) = ([id_of(2)].into(), [id_of(1)].into());
+    assert_eq!(among(Some(&own)).through(entries()).await.unwrap().events.len(), expected.len());
+    assert!(among(Some(&others)).through(entries()).await.unwrap().events.is_empty(), "another customer's user");
+    let before = Position::new(expected[2]["position"].as_u64().unwrap() - 1);
+    let rest = among(None).through(entries::about(&sound, &*model, user, before, end)).await.unwrap();
+    assert_eq!(rest.events.len(), expected.len() - 2);
+
+    // An entry with a good MAC that stands where another stood, as one that was appended again would.
+    let own: Vec<Stored> = sound.read(Scope::service(id_of(2)), Position::START).try_collect().await.unwrap();
+    let (first, last) = (own[2].entry.clone(), own.last().unwrap().position);
+    let swapped = world.copied(|at, entry| Some(if at == last { first.clone() } else { entry })).await;
+    let swapped = EventLog::new(swapped, LOG);
+    let refused = among(None).through(entries::about(&swapped, &*model, user, Position::START, end)).await;
+    assert_eq!(refused.unwrap_err().code, Code::LogCorrupt);
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::flights::Flights;
 use super::verified::{Proof, Verified};
-use super::{Freshness, NotFresh, Verdicts};
+use super::{Freshness, Judged, Meant, NotFresh, Verdicts};
 use crate::read_model::{LoginRow, Queries, UserRow};
 
 /// What somebody claims.
@@ -122,20 +122,19 @@ impl Logins {
     }
 
     /// Judges a login.
-    ///
-    /// # Errors
-    /// See [`Refused`].
-    pub async fn sign_in(&self, login: Login) -> Result<SignedIn, Refused> {
-        let ended = self.judge(login).await;
+    pub async fn sign_in(&self, login: Login) -> Judged {
+        let mut meant = Meant::default();
+        let ended = self.judge(login, &mut meant).await;
         self.verdicts.count(ended.as_ref());
-        ended
+        Judged { ended, meant }
     }
 
-    async fn judge(&self, login: Login) -> Result<SignedIn, Refused> {
+    async fn judge(&self, login: Login, meant: &mut Meant) -> Result<SignedIn, Refused> {
         let Login { claimed: Claimed { address, account }, password, origin, held_to } = login;
         let is_owners = self.admission.origin(&account, origin).map_err(Refused::Throttled)?;
         let row = self.freshness.row(&address).await.map_err(Refused::NotFresh)?;
         let may = self.may(held_to.as_ref(), &address).await?;
+        *meant = Meant::of(row.user.as_ref(), may);
         let credential = row.user.as_ref().filter(|_| may).and_then(signs_in);
         let proof = self.verified.proof(&address, credential.map(|(_, credential)| credential.revision), &password);
         let is_known = || credential.is_some() && proof.is_some_and(|proof| self.is_known(&address, &proof));

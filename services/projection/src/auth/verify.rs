@@ -2,15 +2,18 @@
 
 use std::net::IpAddr;
 
+use activity::{Activity, Kind};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use domain::Erasable;
-use postkey_http::{Body, Caller, Code, Described, Fields, FromFields, Operation, Problem, Role, Tenancy, Verified};
+use postkey_http::{
+    Body, Caller, Code, Described, Fields, FromFields, Operation, Problem, RequestId, Role, Tenancy, Verified,
+};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{Claimed, Login, NotFresh, Refused};
+use super::{Claimed, Judged, Login, Meant, NotFresh, Refused};
 use crate::app::App;
 use crate::queries::NOT_NOW;
 use crate::read_model::{ReadModelError, UserRow};
@@ -72,14 +75,41 @@ pub async fn verify(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
+    request: RequestId,
     Body(Verify { claimed, password, origin }): Body<Verify>,
 ) -> Result<Json<Verified>, Problem> {
     caller.require(ROLES)?;
     // A client of another role hears of that alone.
     let tenancy = Tenancy::of(&caller, &headers)?;
     let login = Login { claimed, password, origin, held_to: tenancy.only().cloned() };
-    let signed_in = app.logins.sign_in(login).await?;
-    signed_in.user().and_then(verified).map(Json).ok_or_else(|| Refused::Wrong.into())
+    let Judged { ended, meant } = app.logins.sign_in(login).await;
+    let answer = match ended {
+        Ok(signed_in) => signed_in.user().and_then(verified).ok_or(Refused::Wrong),
+        Err(refused) => Err(refused),
+    };
+    let answer = answer.map_err(Problem::from);
+    app.activity.record(|| Activity {
+        kind: Kind::SignIn,
+        what: "verify",
+        code: verdict(answer.as_ref().err(), meant),
+        rules: Vec::new(),
+        service: meant.user.map(|(service, _)| service),
+        user: meant.user.map(|(_, user)| user),
+        client: caller.name,
+        actor: None,
+        origin,
+        request: request.as_str().to_owned(),
+    });
+    answer.map(Json)
+}
+
+/// How a login has ended, in a word for the activity log alone.
+fn verdict(problem: Option<&Problem>, meant: Meant) -> &'static str {
+    match problem {
+        None => "ok",
+        Some(problem) if problem.code == Code::InvalidCredentials => meant.verdict,
+        Some(problem) => problem.code.as_str(),
+    }
 }
 
 fn verified(row: &UserRow) -> Option<Verified> {

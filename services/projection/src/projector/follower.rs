@@ -12,8 +12,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::ahead::BATCH;
+use super::back_fill::BackFill;
 use super::{Broken, Halt, Leading, Progress, Projector, position};
-use crate::read_model::{Applied, Generation, Lead, Leadership, ReadModelWriter, Standing};
+use crate::read_model::{Applied, Generation, Lead, Leadership, LedgerRows, ReadModelWriter, Standing};
 
 /// The pause after a failure that goes away by itself; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -42,6 +43,8 @@ pub struct Checks {
     pub projector: HealthCheck,
     /// Whether the keys that it needs for that are there.
     pub keys: HealthCheck,
+    /// Whether the ledger's rows are those of the log.
+    pub ledger: HealthCheck,
 }
 
 /// Applies the log to the live generation whenever it leads, and says how far that generation is, also while another does.
@@ -50,6 +53,7 @@ pub struct Follower {
     vault: Vault,
     model: Arc<dyn ReadModelWriter>,
     leadership: Arc<dyn Leadership>,
+    ledger: Arc<dyn LedgerRows>,
     progress: watch::Sender<Progress>,
     leads: watch::Sender<bool>,
     leading: Arc<Leading>,
@@ -71,10 +75,11 @@ impl Follower {
         vault: Vault,
         model: Arc<dyn ReadModelWriter>,
         leadership: Arc<dyn Leadership>,
+        ledger: Arc<dyn LedgerRows>,
     ) -> Self {
         let (progress, leads) = (watch::Sender::default(), watch::Sender::default());
         let (leading, told) = (Arc::default(), Mutex::default());
-        Self { log, vault, model, leadership, progress, leads, leading, told }
+        Self { log, vault, model, leadership, ledger, progress, leads, leading, told }
     }
 
     /// How far the live rows are, as it goes.
@@ -103,6 +108,7 @@ impl Follower {
     async fn go_on(&self, checks: &Checks) {
         // None is known to be lost.
         checks.keys.green();
+        checks.ledger.green();
         let mut pause = FIRST_PAUSE;
         loop {
             let before = self.progress.borrow().position;
@@ -177,7 +183,7 @@ impl Follower {
     async fn turn(&self, checks: &Checks) -> Result<(), Halt> {
         let standing = self.look().await?;
         match standing.lead {
-            Lead::Alone => return Err(self.lead(standing, checks).await?),
+            Lead::Alone => return self.lead_and_keep(standing, checks).await,
             Lead::Ours | Lead::Left | Lead::Free => {}
             Lead::Anothers => self.stand_by(standing, checks).await?,
         }
@@ -187,6 +193,10 @@ impl Follower {
         self.told().claimed = true;
         // Only now is it settled from where there is to go on.
         let standing = self.leadership.look().await?;
+        self.lead_and_keep(standing, checks).await
+    }
+
+    async fn lead_and_keep(&self, standing: Standing, checks: &Checks) -> Result<(), Halt> {
         tokio::select! {
             halt = self.lead(standing, checks) => Err(halt?),
             halt = self.keep(standing) => Err(halt),
@@ -206,7 +216,9 @@ impl Follower {
             led.applied(position(applied));
             self.publish(standing.live, position(applied), checks);
         };
-        Ok(projector.follow(applied, step).await)
+        let (log, rows) = (Arc::clone(&self.log), Arc::clone(&self.ledger));
+        let ledger = BackFill::new(log, self.vault.clone(), rows, checks.ledger.clone());
+        Ok(projector.follow(applied, ledger, step).await)
     }
 
     /// Keeps the lead while the rows and the log are there. Ends with a reason to look again: the lead is lost; another
@@ -226,6 +238,10 @@ impl Follower {
         let told = self.progress.borrow().position;
         // Before it is claimed, so that it shows whether another has had it since.
         let now = self.look().await?;
+        if now.lead == Lead::Alone {
+            // A rebuild may have made others live: whatever is kept of these is of no use then.
+            return if now.live == began.live { Ok(()) } else { Err(Halt::Moved) };
+        }
         if now.lead != Lead::Ours || !self.leadership.claim().await? {
             tracing::warn!("another projection has taken the lead: this one was silent for too long");
             return Err(Halt::Moved);
@@ -240,6 +256,8 @@ impl Follower {
     async fn stand_by(&self, began: Standing, checks: &Checks) -> Result<(), Halt> {
         self.projector(began).identified().await?;
         self.tell(STANDS_BY, began);
+        // The leader says how it is.
+        checks.ledger.green();
         self.leads.send_if_modified(|leads| std::mem::replace(leads, false));
         let mut now = began;
         let mut looks = 0;

@@ -68,7 +68,7 @@ impl Gathered {
         self.to = Some(next.to);
     }
 
-    /// All of it as one batch, and nothing yet after it; `None` where nothing was taken in since `from`.
+    /// All of it as one batch, without leaves of the ledger, which a rebuild does not write; and nothing yet after it; `None` where nothing was taken in since `from`.
     pub fn empty_into(&mut self, from: Option<&Applied>) -> Option<Batch> {
         let to = self.to.clone().filter(|to| Some(to) != from)?;
         let all = std::mem::replace(self, Self::after(Some(to.clone())));
@@ -76,6 +76,8 @@ impl Gathered {
             services: all.services.into_values().collect(),
             users: all.users.into_values().collect(),
             erased: all.erased.into_iter().collect(),
+            leaves: Vec::new(),
+            nodes: Vec::new(),
             to,
         })
     }

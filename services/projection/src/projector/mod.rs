@@ -2,8 +2,9 @@
 //! transaction. What it can't make sense of stops it, for a person to look; it skips nothing.
 
 mod ahead;
+mod back_fill;
 mod cache;
-mod fold;
+mod filling;
 mod follower;
 mod gathered;
 mod lag;
@@ -24,6 +25,7 @@ use keys::{Vault, VaultError};
 use wire::{OpenError, Opened, Stored};
 
 use self::ahead::{Ahead, open_ahead};
+use self::back_fill::BackFill;
 use self::cache::RowCache;
 pub use self::follower::{Checks, Follower};
 use self::gathered::Gathered;
@@ -160,9 +162,9 @@ impl Projector {
         let mut gathered = Gathered::after(applied.clone());
         while let Some(batch) = batches.next().await {
             if !batch.opened.is_empty() {
-                let (mut rows, missing) = gathered.split(&fold::touched(&batch.opened));
+                let (mut rows, missing) = gathered.split(&audit::touched(&batch.opened));
                 rows.extend(self.rows(&missing).await?);
-                let folded = fold::fold(self.log.id(), gathered.to(), &batch.opened, rows);
+                let folded = audit::fold(self.log.id(), gathered.to(), &batch.opened, rows);
                 let Ok(folded) = folded else { return Ok(false) };
                 gathered.take_in(folded);
             }
@@ -199,8 +201,14 @@ impl Projector {
         Ok(rows)
     }
 
-    /// Follows the log from `applied` on, and tells `step` of it after each batch. Ends with a reason only.
-    async fn follow(&mut self, mut applied: Option<Applied>, mut step: impl FnMut(Option<&Applied>)) -> Halt {
+    /// Follows the log from `applied` on, and tells `step` of it after each batch. What the ledger lacks is added meanwhile.
+    /// Ends with a reason only.
+    async fn follow(
+        &mut self,
+        mut applied: Option<Applied>,
+        mut ledger: BackFill,
+        mut step: impl FnMut(Option<&Applied>),
+    ) -> Halt {
         let log = Arc::clone(&self.log);
         let entries = log.follow(position(applied.as_ref()));
         let mut batches = pin!(open_ahead(entries, self.log.id(), self.vault.clone()));
@@ -215,12 +223,22 @@ impl Projector {
                     }
                     Err(halt) => return halt,
                 },
+                None if ledger.is_due() => match ledger.go_on(applied.as_ref()).await {
+                    Ok(()) => continue,
+                    Err(halt) => return halt,
+                },
                 None => batches.next().await,
             };
             let Some(batch) = batch else { return Halt::Later("the log's stream ended".to_owned()) };
             let outcome = self.apply(&mut applied, batch).await;
             step(applied.as_ref());
             if let Err(halt) = outcome {
+                return halt;
+            }
+            // Or it would never come to its end where there is always a next batch.
+            if ledger.lacks()
+                && let Err(halt) = ledger.go_on(applied.as_ref()).await
+            {
                 return halt;
             }
         }
@@ -271,9 +289,9 @@ impl Projector {
     async fn apply_opened(&mut self, applied: &mut Option<Applied>, mut opened: Vec<Opened>) -> Result<(), Halt> {
         let mut broken = None;
         while !opened.is_empty() {
-            let touched = fold::touched(&opened);
+            let touched = audit::touched(&opened);
             let rows = self.rows(&touched).await?;
-            let batch = match fold::fold(self.log.id(), applied.as_ref(), &opened, rows) {
+            let batch = match audit::fold(self.log.id(), applied.as_ref(), &opened, rows) {
                 Ok(batch) => batch,
                 Err(corrupt) => {
                     // The rows may be newer than `applied`: then it is not the log that is wrong.

@@ -17,7 +17,14 @@ impl Projector {
             return Ok(false);
         }
         tracing::debug!(rows = users.len(), "rows of an older version are written again, so that a search finds them");
-        let batch = Batch { services: Vec::new(), users, erased: Vec::new(), to: applied.clone() };
+        let batch = Batch {
+            services: Vec::new(),
+            users,
+            erased: Vec::new(),
+            leaves: Vec::new(),
+            nodes: Vec::new(),
+            to: applied.clone(),
+        };
         match self.model.apply(self.generation, &batch, Some(applied)).await {
             Ok(()) => Ok(true),
             Err(ApplyError::Moved | ApplyError::NotLeading) => Err(Halt::Moved),

@@ -7,13 +7,13 @@ use axum::http::header::ETAG;
 use axum::response::IntoResponse;
 use domain::{Customer, ServiceId};
 use postkey_http::{
-    Caller, Fields, FromFields, Operation, PathIds, Plan, Problem, Query, Service, Services, Tenancy, Usage, entity_tag,
+    Caller, Fields, FromFields, Operation, PathIds, Problem, Query, Service, Services, Tenancy, entity_tag,
 };
 
 use super::{ASKERS, own_service, question, with_entity_tag};
 use crate::app::App;
 use crate::paging::{After, List, limit};
-use crate::read_model::{ServiceQuery, ServiceRow};
+use crate::read_model::ServiceQuery;
 
 /// Which services.
 pub struct Asked {
@@ -51,20 +51,6 @@ pub fn one_operation() -> Operation {
     ))
 }
 
-impl From<&ServiceRow> for Service {
-    fn from(row: &ServiceRow) -> Self {
-        let service = &row.service;
-        Self {
-            service: row.id.uuid(),
-            domain: service.domain.to_string(),
-            customer: service.customer.to_string(),
-            plan: Plan::from(service.plan),
-            usage: Usage { mailboxes: service.usage.mailboxes, allotted_bytes: service.usage.allotted_bytes },
-            revision: service.revision.get(),
-        }
-    }
-}
-
 /// The caller's services, in the order of their domains.
 pub async fn list(
     State(app): State<App>,
@@ -84,7 +70,7 @@ pub async fn list(
     let page = app.queries.services(&ServiceQuery { customer, after, limit: asked.limit }).await?;
     let last = page.rows.last().filter(|_| page.more);
     let next = last.map(|row| list.cursor(row.service.domain.as_str().as_bytes()));
-    Ok(Json(Services { services: page.rows.iter().map(Service::from).collect(), next }))
+    Ok(Json(Services { services: page.rows.iter().map(audit::shown::service).collect(), next }))
 }
 
 /// One service. Its `ETag` is the revision that a change of its plan takes as `If-Match`. What is in use changes with its
@@ -97,5 +83,5 @@ pub async fn one(
 ) -> Result<impl IntoResponse, Problem> {
     caller.require(ASKERS)?;
     let row = own_service(&app, &tenancy, ServiceId::new(service)).await?;
-    Ok(([(ETAG, entity_tag(row.service.revision.get()))], Json(Service::from(&row))))
+    Ok(([(ETAG, entity_tag(row.service.revision.get()))], Json(audit::shown::service(&row))))
 }

@@ -1,7 +1,5 @@
 //! `GET /v1/services/{service}/users` and `GET /v1/services/{service}/users/{user}`.
 
-use std::borrow::Cow;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,7 +15,7 @@ use uuid::Uuid;
 use super::{ASKERS, own_service, question, with_entity_tag};
 use crate::app::App;
 use crate::paging::{After, List, limit};
-use crate::read_model::{Needle, UserQuery, UserRow};
+use crate::read_model::{Needle, UserQuery};
 use crate::turns::Whose;
 
 /// Which users.
@@ -76,23 +74,6 @@ pub fn one_operation() -> Operation {
     with_entity_tag(operation)
 }
 
-impl From<&UserRow> for User {
-    fn from(row: &UserRow) -> Self {
-        let person = row.user.person.value.known();
-        Self {
-            user: row.id.uuid(),
-            service: row.service.uuid(),
-            address: person.map(|person| person.address.as_str().to_owned()),
-            first_name: person.map(|person| person.first_name.as_str().to_owned()),
-            last_name: person.map(|person| person.last_name.as_str().to_owned()),
-            quota_bytes: row.user.quota.bytes(),
-            state: Cow::Borrowed(row.user.state.as_str()),
-            revision: row.user.revision.get(),
-            credential_changed_at: row.user.credential.as_ref().map(|credential| credential.changed_at),
-        }
-    }
-}
-
 /// The service's users, removed ones included, in the order of their ids; with `search`, those of whose names
 /// (`first last`) or address it is a part, whatever its case and accents, and nobody who was erased. A search
 /// reads through all users of the service, and takes its turn for that: 503 `overloaded` where others take too long, and
@@ -117,7 +98,7 @@ pub async fn list(
     };
     let last = page.rows.last().filter(|_| page.more);
     let next = last.map(|row| list.cursor(row.id.as_bytes()));
-    Ok(Json(Users { users: page.rows.iter().map(User::from).collect(), next }))
+    Ok(Json(Users { users: page.rows.iter().map(audit::shown::user).collect(), next }))
 }
 
 /// One user, with its revision as `ETag`; 304 where `If-None-Match` names that.
@@ -131,5 +112,5 @@ pub async fn one(
     caller.require(ASKERS)?;
     let service = own_service(&app, &tenancy, ServiceId::new(service)).await?.id;
     let row = app.queries.user(service, UserId::new(user)).await?.ok_or_else(Problem::not_found)?;
-    Ok(had.answer(row.user.revision.get(), User::from(&row)))
+    Ok(had.answer(row.user.revision.get(), audit::shown::user(&row)))
 }

@@ -11,13 +11,15 @@ mod search;
 mod sqlite;
 mod watched;
 
-use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use domain::{Address, Customer, Position, Service, ServiceId, User, UserId};
-use ledger::{Frontier, Hash};
+use domain::{Address, Customer, Position, ServiceId, UserId};
+use ledger::{Hash, Node, NodeRange};
 use wire::{Link, LogId};
 
+pub use audit::{Applied, Batch, Leaf, Rows, ServiceRow, Touched, UserRow};
 pub use postgres::PostgresReadModel;
 pub use search::{Needle, NeedleError};
 pub use sqlite::SqliteReadModel;
@@ -26,87 +28,6 @@ pub(crate) use watched::Watched;
 /// A whole set of rows. 1 is the first; a rebuild makes the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub i64);
-
-/// How far the log has been applied to a generation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// The log that it was built from.
-    pub log: LogId,
-    /// The last position that was applied.
-    pub position: Position,
-    /// The leaf hash of the entry there; none before the first.
-    pub leaf: Option<Hash>,
-    /// The frontier of the log's Merkle tree up to there.
-    pub frontier: Frontier,
-}
-
-impl Applied {
-    /// Nothing of `log` yet.
-    pub fn nothing(log: LogId) -> Self {
-        Self { log, position: Position::START, leaf: None, frontier: Frontier::default() }
-    }
-}
-
-/// A service's row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceRow {
-    /// Its id.
-    pub id: ServiceId,
-    /// Its part of the state.
-    pub service: Service,
-    /// The last entry on its subject, which the next one must name.
-    pub last: Link,
-}
-
-/// A user's row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserRow {
-    /// Its id.
-    pub id: UserId,
-    /// The service that it belongs to.
-    pub service: ServiceId,
-    /// Its part of the state.
-    pub user: User,
-}
-
-/// What a batch of entries touches.
-#[derive(Clone, Debug, Default)]
-pub struct Touched {
-    /// Services.
-    pub services: HashSet<ServiceId>,
-    /// Users.
-    pub users: HashSet<UserId>,
-}
-
-/// Rows that were there, by id.
-#[derive(Clone, Debug, Default)]
-pub struct Rows {
-    /// Services.
-    pub services: HashMap<ServiceId, ServiceRow>,
-    /// Users.
-    pub users: HashMap<UserId, UserRow>,
-}
-
-impl Rows {
-    /// Adds others.
-    pub fn extend(&mut self, others: Self) {
-        self.services.extend(others.services);
-        self.users.extend(others.users);
-    }
-}
-
-/// What a batch of entries makes of the rows that it touches.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// Services as they are now.
-    pub services: Vec<ServiceRow>,
-    /// Users as they are now.
-    pub users: Vec<UserRow>,
-    /// Users that are no more.
-    pub erased: Vec<UserId>,
-    /// How far the log is applied with this batch.
-    pub to: Applied,
-}
 
 /// So many searches for users are made at a time: each may hold a reader for long, and every adapter has more of them.
 pub const SEARCHES: usize = 2;
@@ -119,7 +40,10 @@ pub enum ReadModelError {
     Unavailable(String),
     /// It holds what we never wrote, or lacks a row that is always there: a person has to look; `postkey rebuild` makes it
     /// anew from the log.
-    #[error("the read model is damaged: {0}; run `postkey rebuild` (where it is a file, with the service stopped)")]
+    #[error(
+        "the read model is damaged: {0}; run `postkey rebuild --accept-differences` (where it is a file, with the service \
+         stopped)"
+    )]
     Damaged(String),
     /// A table is gone, or is not as we made it: what a rebuild, which may change no schema, can't mend.
     #[error(
@@ -161,7 +85,8 @@ pub trait ReadModelWriter: Send + Sync {
     async fn touched(&self, generation: Generation, touched: &Touched) -> Result<Rows, ReadModelError>;
 
     /// Writes the batch's rows and its applied position in one transaction, if the generation stands at `from`
-    /// (`None`: nothing was ever applied). On return, every later lookup sees it, also after a crash of a database
+    /// (`None`: nothing was ever applied). Its leaves and nodes go into the ledger in the same transaction where the
+    /// generation is the live one and the ledger ends at `from`; else they are left out ([`LedgerRows`]). On return, every later lookup sees it, also after a crash of a database
     /// that this process outlives: rows that went back would be trusted while the log can't be asked. It need not survive
     /// one that takes this process too: what is lost is applied again, and until then no lookup is trusted.
     async fn apply(&self, generation: Generation, batch: &Batch, from: Option<&Applied>) -> Result<(), ApplyError>;
@@ -173,7 +98,7 @@ pub trait ReadModelWriter: Send + Sync {
     /// On return, what was deleted or replaced before the call stands in no file of the store any more, as far as that is
     /// the store's to say: a file's is; where a database server keeps pages and logs of its own, nothing is done here. May
     /// be called at any time, beside batches and lookups, and again; `Unavailable` as long as somebody reads what was
-    /// before.
+    /// before, or a rebuild is under way, whose rows are of before. What a killed rebuild has left is dropped.
     async fn forget(&self) -> Result<(), ReadModelError>;
 }
 
@@ -221,6 +146,101 @@ pub trait Leadership: Send + Sync {
     async fn release(&self) -> Result<(), ReadModelError>;
 }
 
+/// How far the ledger's rows are, beside the live generation, in one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerState {
+    /// How far the log is applied to the live generation; none where nothing ever was.
+    pub applied: Option<Applied>,
+    /// The position of the ledger's last leaf, which is the number of its leaves; 0 where there is none.
+    pub size: Position,
+    /// The hash of its last leaf.
+    pub last: Option<Hash>,
+}
+
+/// The ledger's port: the leaves of the log's Merkle tree, and the nodes above them that tiles hold.
+///
+/// Rows are added and never changed. They belong to no generation: a rebuild leaves them alone. The ledger ends at a
+/// position that the live generation has applied: at its own, unless it was not there from the first entry on, or the
+/// generation came there otherwise than by [`ReadModelWriter::apply`]. What it lacks is added from the log by whoever
+/// leads. Rows are not authenticated: whoever signs or serves them proves them first.
+#[async_trait]
+pub trait LedgerRows: Send + Sync {
+    /// How far it is.
+    async fn ledger(&self) -> Result<LedgerState, ReadModelError>;
+
+    /// The nodes of a range that are there, in their order. Level 0 is the leaves.
+    async fn nodes(&self, range: &NodeRange) -> Result<Vec<Node>, ReadModelError>;
+
+    /// Adds `leaves`, the next ones, and the nodes that are whole with them, in one transaction, durable as a batch is.
+    /// `Moved` where the ledger does not end right before them, or `log` is not applied to the live generation as far as
+    /// the last of them; so any number of processes may try.
+    async fn extend(&self, log: LogId, leaves: &[Leaf], nodes: &[Node]) -> Result<(), ApplyError>;
+
+    /// Where entries about a user stand in the log, and their leaf hashes, after `after` and no further than `up_to`: the first
+    /// `limit` of them, in their order. Whoever asks beyond the ledger's end is not told of the entries there.
+    async fn entries_about(
+        &self,
+        user: UserId,
+        after: Position,
+        up_to: Position,
+        limit: u32,
+    ) -> Result<Vec<Link>, ReadModelError>;
+}
+
+/// What a rebuild under way keeps from being forgotten.
+fn rebuild_remembers() -> ReadModelError {
+    ReadModelError::Unavailable("a rebuild is under way, and holds rows of before: it is waited for".to_owned())
+}
+
+/// The right to rebuild, until it is dropped.
+pub struct Claim {
+    _held: Box<dyn Send + Sync>,
+}
+
+impl Claim {
+    /// What is given back when it is dropped.
+    pub fn held(held: impl Send + Sync + 'static) -> Self {
+        Self { _held: Box::new(held) }
+    }
+}
+
+/// The port by which a rebuild fills the next generation.
+#[async_trait]
+pub trait Filling: Send + Sync {
+    /// Takes the right to rebuild, of which there is one, whatever process on this read model asks; `None` while another
+    /// has it. It is given back when the claim is dropped, and when its process ends, however that is.
+    async fn claim_rebuild(&self) -> Result<Option<Claim>, ReadModelError>;
+
+    /// Adds rows to a generation that is not live, in a transaction of its own, and moves nothing: of the batch, only its
+    /// services and users count. What was added may be lost in a crash until the generation's position is moved, and not
+    /// after that. `Moved` where there is no such generation, or it is live.
+    async fn fill(&self, generation: Generation, rows: &Batch) -> Result<(), ApplyError>;
+
+    /// Drops every generation but the live one, with all rows. Batches of the live one come in between.
+    async fn drop_unfinished(&self) -> Result<(), ReadModelError>;
+}
+
+/// Which row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowId {
+    /// A service's.
+    Service(ServiceId),
+    /// A user's.
+    User(UserId),
+}
+
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(id) => write!(f, "service {id}"),
+            Self::User(id) => write!(f, "user {id}"),
+        }
+    }
+}
+
+/// The services whose ids begin with one of these bytes, and their users: a part of all rows that is compared as one.
+pub type Part = RangeInclusive<u8>;
+
 /// The port of a rebuild.
 #[async_trait]
 pub trait Generations: Send + Sync {
@@ -234,12 +254,26 @@ pub trait Generations: Send + Sync {
     /// An empty generation beside the live one. What an earlier rebuild left unfinished is dropped.
     async fn begin(&self) -> Result<Generation, ApplyError>;
 
-    /// The ids of services and users whose rows differ between two generations, at most `limit`, as text.
-    async fn differences(&self, one: Generation, other: Generation, limit: u32) -> Result<Vec<String>, ReadModelError>;
+    /// Services and users of a part of the rows whose rows differ between two generations, at most `limit`.
+    async fn differences(
+        &self,
+        one: Generation,
+        other: Generation,
+        part: Part,
+        limit: u32,
+    ) -> Result<Vec<RowId>, ReadModelError>;
 
-    /// Makes `next` the live generation and drops `live`'s rows, in one transaction. `Moved` where `live` is live no
-    /// more, or, unless `force`, where the two do not stand at one position.
+    /// Makes `next` the live generation in one transaction, and then drops `live`'s rows; batches of the new one come in
+    /// between. `Moved` where `live` is live no more, or, unless `force`, where the two are not of one log, `live` is
+    /// further, or they stand at one position and the log was not the same up to there.
     async fn swap(&self, live: Generation, next: Generation, force: bool) -> Result<(), ApplyError>;
+}
+
+/// The port of the drift watch, beside those of lists.
+#[async_trait]
+pub trait Strays: Send + Sync {
+    /// Users of the live generation whose service has no row, at most `limit`, in the order of their ids.
+    async fn strays(&self, limit: u32) -> Result<Vec<RowId>, ReadModelError>;
 }
 
 /// What a login needs, read in one snapshot of the live generation.

@@ -5,11 +5,11 @@ use domain::{
     Address, Credential, CredentialHash, Customer, DomainName, Erasable, KeyId, Name, Person, Plan, PolicyVersion,
     Position, Quota, Sealed, Service, ServiceId, Usage, User, UserId, UserState,
 };
-use ledger::{Frontier, Hash};
+use ledger::{Frontier, Hash, Node};
 use uuid::Uuid;
 use wire::{Link, LogId};
 
-use super::{Applied, LiveRows, LoginRow, ReadModelError, ServiceRow, UserRow};
+use super::{Applied, LedgerState, LiveRows, LoginRow, ReadModelError, ServiceRow, UserRow};
 
 /// The columns of `service` in the order in which they are read and written, the generation aside.
 pub const SERVICE_COLUMNS: [&str; 11] = [
@@ -145,6 +145,46 @@ pub fn applied<C: Columns>(row: &C) -> Result<Option<Applied>, ReadModelError> {
         return Err(damaged("the applied position is not that of its frontier"));
     }
     Ok(Some(Applied { log, position, leaf, frontier }))
+}
+
+/// Reads `log, position, leaf, frontier` of the live generation, and `position, leaf` of the ledger's end, both null where it
+/// is empty.
+pub fn ledger<C: Columns>(row: &C) -> Result<LedgerState, ReadModelError> {
+    let applied = applied(row)?;
+    let mut end = Reader { row, next: 4 };
+    let (size, last) = match (end.may(C::number)?, end.may(C::bytes)?) {
+        (None, None) => (Position::START, None),
+        (Some(size), Some(last)) => {
+            let size = u64::try_from(size).ok().filter(|size| *size > 0);
+            let size = size.ok_or_else(|| damaged("a leaf of the ledger at a position below one"))?;
+            let last = hash(last)
+                .ok_or_else(|| damaged(format!("the hash of the ledger's leaf at position {size} can't be")))?;
+            (Position::new(size), Some(last))
+        }
+        _ => return Err(damaged("a leaf of the ledger without its hash")),
+    };
+    Ok(LedgerState { applied, size, last })
+}
+
+/// Reads `index, hash` of a node of a level.
+pub fn node<C: Columns>(level: u8, row: &C) -> Result<Node, ReadModelError> {
+    let mut row = Reader::new(row);
+    let index = row.number()?;
+    let hash = row.may(C::bytes)?.and_then(hash);
+    let hash =
+        hash.ok_or_else(|| damaged(format!("node {index} of level {level} of the ledger has a hash that can't be")))?;
+    Ok(Node { level, index, hash })
+}
+
+/// A number as databases count: none is beyond the largest that they count to.
+pub fn counted(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Reads `position, leaf`.
+pub fn link<C: Columns>(row: &C) -> Result<Link, ReadModelError> {
+    let mut row = Reader::new(row);
+    Ok(Link { position: row.position()?, leaf: row.parsed(C::bytes, hash)? })
 }
 
 /// Reads the applied position, and whether there are rows that no search finds.

@@ -32,7 +32,13 @@ async fn edit(world: &World, sql: &'static str) {
 }
 
 async fn rebuilt(world: &World, model: &Arc<SqliteReadModel>) -> Result<RebuildReport, RebuildError> {
-    rebuild(world.log(), world.vault(), Arc::clone(model) as _, Arc::clone(model) as _, |_, _| {}).await
+    rebuild(world.log(), world.vault(), RebuildPorts::of(model), Differences::Refused, |_| {}).await
+}
+
+/// Rows that differ are replaced.
+async fn accepted(world: &World, model: &Arc<SqliteReadModel>) -> RebuildReport {
+    let accepted = rebuild(world.log(), world.vault(), RebuildPorts::of(model), Differences::Accepted, |_| {});
+    accepted.await.unwrap()
 }
 
 #[tokio::test]
@@ -40,12 +46,10 @@ async fn rows_that_are_as_the_log_has_them_are_rebuilt_without_a_difference() {
     let (world, model) = applied().await;
     let (head, live) = (world.author.position(), model.live().await.unwrap());
     let mut steps = Vec::new();
-    let report = rebuild(world.log(), world.vault(), Arc::clone(&model) as _, Arc::clone(&model) as _, |at, of| {
-        steps.push((at, of));
-    })
-    .await;
+    let step = |step| steps.push(step);
+    let report = rebuild(world.log(), world.vault(), RebuildPorts::of(&model), Differences::Refused, step).await;
     assert_eq!(report, Ok(RebuildReport { position: head, differences: Some(vec![]) }));
-    assert_eq!(steps.last(), Some(&(head, head)));
+    assert_eq!(steps[steps.len() - 2..], [Step::Filling(head, head), Step::Comparing]);
     assert_ne!(model.live().await.unwrap(), live);
     world.expect_rows(&model).await;
 }
@@ -60,6 +64,34 @@ async fn rows_of_an_older_version_are_no_difference_and_are_found_afterwards() {
     world.expect_rows(&model).await;
 }
 
+/// The rows for which a rebuild is refused, after a look that it has changed nothing.
+async fn refused(world: &World, model: &Arc<SqliteReadModel>) -> Vec<String> {
+    let (live, before) = (model.live().await.unwrap(), model.applied(model.live().await.unwrap()).await);
+    let Err(RebuildError::Differ(rows)) = rebuilt(world, model).await else { panic!("it is not refused") };
+    assert_eq!((model.live().await.unwrap(), model.applied(live).await), (live, before));
+    let next = Generation(live.0 + 1);
+    assert_eq!(model.applied(next).await, Ok(None), "and what was made is gone");
+    rows
+}
+
+#[tokio::test]
+async fn a_row_that_can_not_be_read_differs_and_is_named() {
+    let (world, model) = applied().await;
+    edit(&world, "UPDATE mailbox_user SET state = 'free' WHERE address = 'user2@s1.example'").await;
+    assert_eq!(refused(&world, &model).await, [format!("user {}", user_of(1, 2))]);
+    assert_eq!(accepted(&world, &model).await.differences, Some(vec![format!("user {}", user_of(1, 2))]));
+    world.expect_rows(&model).await;
+}
+
+#[tokio::test]
+async fn of_two_rebuilds_at_once_one_is_made() {
+    let (world, model) = applied().await;
+    let claim = model.claim_rebuild().await.unwrap();
+    assert_eq!(rebuilt(&world, &model).await, Err(RebuildError::Running));
+    drop(claim);
+    rebuilt(&world, &model).await.unwrap();
+}
+
 #[tokio::test]
 async fn rows_edited_behind_our_back_are_named_and_right_afterwards() {
     let (world, model) = applied().await;
@@ -67,13 +99,14 @@ async fn rows_edited_behind_our_back_are_named_and_right_afterwards() {
         .await;
     edit(&world, "DELETE FROM mailbox_user WHERE address = 'user2@s2.example'").await;
     edit(&world, "UPDATE service SET customer = 'stranger' WHERE domain = 's2.example'").await;
-    let report = rebuilt(&world, &model).await.unwrap();
-    let mut named = report.differences.unwrap();
+    let mut named = refused(&world, &model).await;
     named.sort();
     let mut expected =
         vec![format!("service {}", id_of(2)), format!("user {}", user_of(1, 1)), format!("user {}", user_of(2, 2))];
     expected.sort();
     assert_eq!(named, expected);
+    let report = accepted(&world, &model).await;
+    assert_eq!(report.differences.map(|rows| rows.len()), Some(3));
     world.expect_rows(&model).await;
     let login = model.login(&address(2, 2)).await.unwrap();
     assert_eq!((login.applied, login.user.map(|row| row.id)), (report.position, Some(user_of(2, 2))));
@@ -85,9 +118,10 @@ async fn rows_that_lag_behind_are_compared_where_they_stand() {
     edit(&world, "UPDATE mailbox_user SET quota_mib = 77 WHERE address = 'user2@s1.example'").await;
     world.act(1, Act::Edit(2, "Anna".to_owned(), 6)).await;
     world.act(2, Act::Erase(3)).await;
-    let report = rebuilt(&world, &model).await.unwrap();
-    assert_eq!(report.position, world.author.position());
-    assert_eq!(report.differences, Some(vec![format!("user {}", user_of(1, 2))]), "and not what merely was to come");
+    let edited = vec![format!("user {}", user_of(1, 2))];
+    assert_eq!(refused(&world, &model).await, edited, "and not what merely was to come");
+    let report = accepted(&world, &model).await;
+    assert_eq!((report.position, report.differences), (world.author.position(), Some(edited)));
     world.expect_rows(&model).await;
 }
 

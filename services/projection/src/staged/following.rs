@@ -15,7 +15,7 @@ use crate::projector::{Broken, Checks, Follower, Leading, Progress};
 /// The checks of a follower that nobody else looks at.
 pub fn checks() -> Checks {
     let health = Health::new();
-    Checks { projector: health.check("projector"), keys: health.check("keys") }
+    Checks { projector: health.check("projector"), keys: health.check("keys"), ledger: health.check("ledger-rows") }
 }
 
 /// A follower of a log until it is stopped, or dropped as if its process were killed.
@@ -23,6 +23,7 @@ pub struct Following {
     pub progress: watch::Receiver<Progress>,
     pub health: HealthCheck,
     pub keys: HealthCheck,
+    pub ledger: HealthCheck,
     pub leading: Arc<Leading>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -32,9 +33,9 @@ impl Following {
     pub fn start(projector: Follower) -> Self {
         let (progress, leading) = (projector.progress(), projector.leading());
         let (checks, stop) = (checks(), CancellationToken::new());
-        let Checks { projector: health, keys } = checks.clone();
+        let Checks { projector: health, keys, ledger } = checks.clone();
         let task = tokio::spawn(projector.follow(checks, stop.clone()));
-        Self { progress, health, keys, leading, stop, task }
+        Self { progress, health, keys, ledger, leading, stop, task }
     }
 
     /// Waits until the projector stands where `wanted` says.

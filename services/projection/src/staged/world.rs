@@ -20,7 +20,9 @@ use wire::{Change, Entry, Opened, Stored, seal};
 
 use super::{Act, Author, LIMIT, LOG};
 use crate::projector::{Follower, Projector};
-use crate::read_model::{Generations, Leadership, Queries, ReadModelWriter, ServiceQuery, SqliteReadModel, UserQuery};
+use crate::read_model::{
+    Generations, Leadership, LedgerRows, Queries, ReadModelWriter, ServiceQuery, SqliteReadModel, UserQuery,
+};
 
 /// A key store that can be switched off, and lose what it holds.
 pub struct Switched {
@@ -139,8 +141,9 @@ impl World {
     }
 
     /// A follower as a process that has just started holds it.
-    pub fn follower<M: ReadModelWriter + Leadership + 'static>(&self, model: &Arc<M>) -> Follower {
-        Follower::new(self.log(), self.vault(), Arc::clone(model) as _, Arc::clone(model) as _)
+    pub fn follower<M: ReadModelWriter + Leadership + LedgerRows + 'static>(&self, model: &Arc<M>) -> Follower {
+        let (log, vault) = (self.log(), self.vault());
+        Follower::new(log, vault, Arc::clone(model) as _, Arc::clone(model) as _, Arc::clone(model) as _)
     }
 
     /// An act that is neither refused nor a no-op, appended.

@@ -344,6 +344,12 @@ impl LogStore for JetStreamStore {
         .boxed()
     }
 
+    async fn at(&self, position: Position) -> Result<Option<Stored>, ReadError> {
+        let before = Position::new(position.get().saturating_sub(1));
+        let found = read::next(&self.connection, &Scope::All, before).await?;
+        Ok(found.filter(|stored| stored.position == position))
+    }
+
     async fn head(&self, scope: Scope) -> Result<Head, ReadError> {
         match scope {
             Scope::All => self.end().await,

@@ -205,6 +205,10 @@ impl LogStore for SqliteStore {
         .boxed()
     }
 
+    async fn at(&self, position: Position) -> Result<Option<Stored>, ReadError> {
+        self.reader.at(position).await
+    }
+
     async fn head(&self, scope: Scope) -> Result<Head, ReadError> {
         self.reader.head(&scope).await
     }

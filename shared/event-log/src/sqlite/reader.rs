@@ -86,6 +86,18 @@ impl Reader {
         Ok(Page { entries, full })
     }
 
+    /// The entry at a position.
+    pub(super) async fn at(&self, position: Position) -> Result<Option<Stored>, ReadError> {
+        self.presence.check()?;
+        let before = Position::new(position.get().saturating_sub(1));
+        let row = sqlx::query("SELECT position, subject, bytes FROM entry WHERE position = $1")
+            .bind(i64::try_from(position.get()).unwrap_or(i64::MAX))
+            .fetch_optional(&self.pool)
+            .await;
+        let row = row.map_err(|error| read_error(&error, before))?;
+        row.map(|row| stored(&row, before)).transpose()
+    }
+
     /// Identity and last position, in one statement.
     pub(super) async fn head(&self, scope: &Scope) -> Result<Head, ReadError> {
         self.presence.check()?;

@@ -1,4 +1,4 @@
-//! What happened, as panels are told.
+//! What happened, as panels, auditors and operators are told.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -42,6 +42,20 @@ pub struct Event {
     /// What the event says; what was erased is null.
     #[schema(schema_with = data_schema)]
     pub data: EventData,
+    /// For operators and auditors: the IP address that whoever acted came from, as the client claimed; absent where none was
+    /// named, null where it was erased, or would have been.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    #[schema(required = false, value_type = Option<String>)]
+    pub origin: Option<Option<String>>,
+    /// For operators and auditors: why, in the words of whoever acted; absent where nothing was said, null where it was erased,
+    /// or would have been.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    #[schema(required = false, value_type = Option<String>)]
+    pub reason: Option<Option<String>>,
+    /// Whether address and names are null because the caller may not see them, whether erased or not; absent where it may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub redacted: bool,
 }
 
 /// What each event says is some of this, by its type; what was erased is null.
@@ -118,7 +132,22 @@ impl Event {
             actor: Some("person-7".to_owned()),
             command: sample::COMMAND,
             data: EventData { by_user: Some(false), ..EventData::default() },
+            origin: None,
+            reason: None,
+            redacted: false,
         }
+    }
+
+    /// The same without address and names, for whoever may not see them. What is no person's stays.
+    #[must_use]
+    pub fn redacted(mut self) -> Self {
+        for personal in [&mut self.data.address, &mut self.data.first_name, &mut self.data.last_name] {
+            if personal.is_some() {
+                *personal = Some(None);
+                self.redacted = true;
+            }
+        }
+        self
     }
 }
 

@@ -109,7 +109,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     ) -> Self {
         let listed = Listed { method, path: path.to_owned(), keyed: operation.is_keyed() };
         self.schemas.append(&mut operation.schemas);
-        self.paths.entry(path).or_insert_with(|| json!({}))[name] = operation.problems(self.codes).render(path);
+        // The document has no word for a part with slashes in it; the operation says it of its parameter.
+        let said = path.replace("{*", "{");
+        let described = operation.problems(self.codes).render(&said);
+        self.paths.entry(said).or_insert_with(|| json!({}))[name] = described;
         self.router = self.router.route(path, listed.answering(handler));
         self.listed.push(listed);
         self

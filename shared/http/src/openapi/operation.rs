@@ -11,6 +11,9 @@ use super::sample;
 use crate::describe::{Described, describe, words};
 use crate::{Actor, Code, FromFields, IdempotencyKey, MAX_WAIT, Problem, Reason, RequestId, Role, Violation};
 
+/// By what the document says that a part of a path may have slashes in it, for which OpenAPI 3.1 has no words.
+const SEVERAL_ELEMENTS: &str = "x-multi-segment";
+
 /// Who may ask.
 #[derive(Clone, Copy, Debug)]
 enum Access {
@@ -148,6 +151,26 @@ impl Operation {
         self.parameter("header", name, says, false, schema)
     }
 
+    /// A part of the path that is no id of a service or user, with an example.
+    #[must_use]
+    pub fn path(mut self, name: &str, says: &str, schema: Value, example: impl Into<Value>) -> Self {
+        self = self.parameter("path", name, says, true, schema);
+        self.last_parameter("example", example.into())
+    }
+
+    /// The last part of a path, `{*name}`, which may have slashes in it.
+    #[must_use]
+    pub fn path_rest(self, name: &str, says: &str, schema: Value, example: impl Into<Value>) -> Self {
+        self.path(name, says, schema, example).last_parameter(SEVERAL_ELEMENTS, json!(true))
+    }
+
+    fn last_parameter(mut self, name: &str, value: Value) -> Self {
+        if let Some(parameter) = self.parameters.last_mut() {
+            parameter[name] = value;
+        }
+        self
+    }
+
     /// A query, read by the same reader as the request's.
     #[must_use]
     pub fn query<T: FromFields>(mut self) -> Self {
@@ -224,6 +247,14 @@ impl Operation {
         self
     }
 
+    /// Answers bytes.
+    #[must_use]
+    pub fn answers_bytes(mut self, status: StatusCode, says: &str) -> Self {
+        let content = json!({"application/octet-stream": {}});
+        self.answers.insert(status.as_u16(), json!({"description": says, "content": content}));
+        self
+    }
+
     /// Answers nothing but headers.
     #[must_use]
     pub fn answers_nothing(mut self, status: StatusCode, says: &str) -> Self {
@@ -265,11 +296,14 @@ impl Operation {
 
     /// The operation as the document holds it, on a route of this path.
     pub(super) fn render(mut self, path: &str) -> Value {
-        let ids = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-        let ids: Vec<_> = ids.map(|name| json!({"$ref": format!("#/components/parameters/{name}")})).collect();
-        if !ids.is_empty() {
+        let names: Vec<_> = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+        if !names.is_empty() {
             self = self.problems(&[Code::NotFound]);
         }
+        // What the operation has not described itself is an id.
+        let described = |name: &str| self.parameters.iter().any(|one| one["in"] == "path" && one["name"] == name);
+        let ids = names.into_iter().filter(|name| !described(name));
+        let ids: Vec<_> = ids.map(|name| json!({"$ref": format!("#/components/parameters/{name}")})).collect();
         let mut parameters = ids;
         parameters.append(&mut self.parameters);
         parameters.push(json!({"$ref": "#/components/parameters/X-Request-Id"}));

@@ -13,6 +13,8 @@ BEGIN
         GRANT SELECT ON postkey_schema TO postkey_keys;
         GRANT SELECT, INSERT, UPDATE ON key TO postkey_keys;
         GRANT SELECT, UPDATE ON destruction TO postkey_keys;
+        GRANT SELECT, INSERT, UPDATE ON checkpoint TO postkey_keys;
+        GRANT SELECT, INSERT ON crossing TO postkey_keys;
     END IF;
 END
 $$;

@@ -1,5 +1,7 @@
 //! Keys in a PostgreSQL database of their own, for several services.
 
+mod checkpoints;
+mod rewrap;
 #[cfg(test)]
 mod tests;
 
@@ -9,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::{KeyId, Position};
 use postkey_postgres::{Connections, Durability, Location, NotOurs, Schema, Session, Statement, said};
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -19,7 +21,7 @@ use crate::{KeyStore, StoredKey, Unavailable, WrappedKey};
 
 const KEY_STORE: Schema = Schema {
     what: "a key store",
-    migrations: &[include_str!("schema_1.sql")],
+    migrations: &[include_str!("schema_1.sql"), include_str!("schema_2.sql")],
     // What it has lost is restored from a backup, and made by nobody.
     repeatable: false,
     grants: include_str!("grants.sql"),
@@ -203,6 +205,12 @@ impl Together {
     }
 }
 
+/// A row of id and wrapped key.
+fn stored(row: &PgRow) -> Result<(KeyId, StoredKey), sqlx::Error> {
+    let (id, wrapped): (Uuid, Option<Vec<u8>>) = (row.try_get(0)?, row.try_get(1)?);
+    Ok((KeyId::new(id), wrapped.map_or(StoredKey::Destroyed, |bytes| StoredKey::Here(WrappedKey(bytes)))))
+}
+
 #[async_trait]
 impl Source for Readers {
     async fn ask(&self, ids: Vec<KeyId>) -> Result<HashMap<KeyId, StoredKey>, Unavailable> {
@@ -210,10 +218,8 @@ impl Source for Readers {
         let mut found: HashMap<_, _> = ids.into_iter().map(|id| (id, StoredKey::NeverSeen)).collect();
         let rows = self.0.rows(|| statement("SELECT id, wrapped FROM key WHERE id = ANY($1)").bind(wanted.clone()));
         for row in rows.await.map_err(|error| unavailable(&error))? {
-            let read = || -> Result<(Uuid, Option<Vec<u8>>), sqlx::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
-            let (id, wrapped) = read().map_err(|error| unavailable(&error))?;
-            let stored = wrapped.map_or(StoredKey::Destroyed, |bytes| StoredKey::Here(WrappedKey(bytes)));
-            found.insert(KeyId::new(id), stored);
+            let (id, stored) = stored(&row).map_err(|error| unavailable(&error))?;
+            found.insert(id, stored);
         }
         Ok(found)
     }

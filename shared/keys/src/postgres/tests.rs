@@ -6,6 +6,7 @@ use servers::Postgres;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::CheckpointStore;
 
 fn location(url: &str) -> Location {
     url.parse().unwrap()
@@ -27,6 +28,31 @@ async fn it_keeps_the_contract() {
     assert!(store.is_empty().await.unwrap());
     crate::contract::all(&store, &other).await;
     assert!(!other.is_empty().await.unwrap());
+    crate::contract::checkpoints(&store, &other).await;
+}
+
+#[tokio::test]
+async fn it_keeps_the_contract_of_wrapping_anew() {
+    let (at, _) = database(Postgres::shared());
+    let (store, other) = (PostgresKeyStore::open(&at).await.unwrap(), PostgresKeyStore::open(&at).await.unwrap());
+    crate::contract::rewraps(&store, &other, &other).await;
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_migrated_and_keeps_its_keys() {
+    let (at, _) = database(Postgres::shared());
+    let first = Schema { migrations: &KEY_STORE.migrations[..1], ..KEY_STORE };
+    first.open(&at).await.unwrap();
+    let connections =
+        Connections::new(&at, Session { name: "test", most: 1, durability: Durability::Synced, within: WITHIN });
+    connections
+        .changed(|| statement("INSERT INTO key VALUES ('00000000-0000-0000-0000-000000000001', '\\x07')"))
+        .await
+        .unwrap();
+    let store = PostgresKeyStore::open(&at).await.unwrap();
+    assert_eq!(store.fetch(&[id(1)]).await.unwrap()[&id(1)], StoredKey::Here(WrappedKey(vec![7])));
+    assert!(store.replace(None, "first", &[]).await.unwrap());
+    assert_eq!(store.newest().await.unwrap().as_deref(), Some("first"));
 }
 
 #[tokio::test]

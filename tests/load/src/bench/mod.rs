@@ -1,8 +1,10 @@
 //! The rows of the table, and what runs them.
 
+mod audit;
 mod edits;
 mod flood;
 mod leader;
+mod ledger;
 mod logins;
 mod memory;
 mod peers;
@@ -83,6 +85,16 @@ const PLANS: &[Plan] = &[
     plan!("save-nats", "Save with password, NATS: p50 beyond argon2id and one publish", saves::nats),
     plan!("save-sqlite", "Save with password, SQLite: p50 beyond argon2id and one transaction", saves::sqlite),
     plan!("rebuild", "rebuild from NATS into PostgreSQL", rebuild::nats_to_postgres),
+    plan!("rebuild-sqlite", "rebuild from SQLite into SQLite", rebuild::sqlite),
+    plan!("ledger-sqlite", "projector with ledger ÷ without, SQLite", ledger::sqlite),
+    plan!("ledger-sqlite-single", "projector with ledger ÷ without, SQLite, one entry a batch", ledger::sqlite_single),
+    plan!("ledger-postgres", "projector with ledger ÷ without, PostgreSQL", ledger::postgres),
+    plan!(
+        "ledger-postgres-single",
+        "projector with ledger ÷ without, PostgreSQL, one entry a batch",
+        ledger::postgres_single
+    ),
+    plan!("audit-verify", "postkey audit verify of a log in a file, with the public key alone", audit::verify),
     plan!("memory", "resident memory at 100,000 users, SQLite, idle", memory::idle),
     plan!("leader-killed", "leader of the stream killed: until commands resume", leader::killed),
 ];

@@ -47,12 +47,8 @@ impl Stack {
     /// # Errors
     /// Where a step fails.
     pub async fn sqlite_of(bench: &Bench, population: Population) -> Result<Self, Failure> {
-        let folder = scratch()?;
+        let SeededFolder(folder) = SeededFolder::new(bench, population, population.entries()).await?;
         let data = folder.path().join("data");
-        // The first start makes keys, tokens, stores, and the log's first entry.
-        Postkey::up(&bench.postkey, &data, folder.path()).await?.stop().await;
-        let (log, keys) = (LogSink::sqlite(&data.join("log.db")).await?, KeySink::sqlite(&data.join("keys.db")).await?);
-        fill(&data, log, keys, population, population.entries()).await?;
         let postkey = Postkey::up(&bench.postkey, &data, folder.path()).await?;
         postkey.caught_up(population.entries()).await?;
         postkey.ready().await?;
@@ -113,6 +109,35 @@ impl Stack {
     /// Stops the services in order.
     pub async fn stop(self) {
         self.postkey.stop().await;
+    }
+}
+
+/// The data folder of `postkey up` with a log of so many entries, and nobody who has it open.
+pub struct SeededFolder(TempDir);
+
+impl SeededFolder {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// Where a step fails.
+    pub async fn new(bench: &Bench, population: Population, entries: u64) -> Result<Self, Failure> {
+        let folder = scratch()?;
+        let data = folder.path().join("data");
+        // The first start makes keys, tokens, stores, and the log's first entry.
+        Postkey::up(&bench.postkey, &data, folder.path()).await?.stop().await;
+        let (log, keys) = (LogSink::sqlite(&data.join("log.db")).await?, KeySink::sqlite(&data.join("keys.db")).await?);
+        fill(&data, log, keys, population, entries).await?;
+        Ok(Self(folder))
+    }
+
+    /// Where it is.
+    pub fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    /// A path beside it, on the same disk.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Users by the hundred thousand, written straight into log and key store: entries as the command service would have
-//! written them, sealed and authenticated with the folder's keyring, all with one canned password.
+//! written them, sealed and authenticated with the folder's keyring, all with one canned password. And how fast the product's
+//! own projector applies them, where what is compared can be seen from inside only.
 
 mod author;
+mod projected;
 mod stores;
 
 use domain::{Address, DomainName, ServiceId, UserId};
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use author::{Author, edit_bytes};
+pub use projected::{Source, To};
 pub use stores::{KeySink, LogSink};
 
 use crate::failure::{Failure, Named};

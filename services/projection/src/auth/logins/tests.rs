@@ -138,7 +138,7 @@ impl Staged {
         let origin = (origin > 0).then(|| IpAddr::from(origin.to_be_bytes()));
         let held_to = customer.map(|customer| Customer::parse(customer).unwrap());
         let login = Login { claimed: Claimed::read(address).unwrap(), password: password.into(), origin, held_to };
-        match self.logins.sign_in(login).await {
+        match self.logins.sign_in(login).await.ended {
             Ok(SignedIn { cached: true, .. }) => "cached",
             Ok(SignedIn { cached: false, .. }) => "right",
             Err(Refused::Wrong) => "wrong",

@@ -8,8 +8,8 @@ use servers::Postgres;
 use super::*;
 use crate::effects::Destruction;
 use crate::read_model::{Generations, PostgresReadModel};
-use crate::rebuild;
 use crate::staged::{Act, Following, LIMIT, World, checks};
+use crate::{Differences, RebuildPorts, rebuild};
 
 /// How long another may take to take over.
 const TAKES_OVER_WITHIN: Duration = Duration::from_secs(5);
@@ -197,7 +197,7 @@ async fn a_generation_that_another_process_has_made_live_is_followed() {
     let live = one.live().await.unwrap();
     let at = Postgres::shared().url(&database).parse().unwrap();
     let third = Arc::new(PostgresReadModel::open(&at).await.unwrap());
-    let report = rebuild(world.log(), world.vault(), Arc::clone(&third) as _, third as _, |_, _| {}).await;
+    let report = rebuild(world.log(), world.vault(), RebuildPorts::of(&third), Differences::Refused, |_| {}).await;
     assert_eq!(report.unwrap().differences, Some(vec![]));
     assert_ne!(two.live().await.unwrap(), live);
     for _ in 0..5 {
@@ -291,7 +291,7 @@ async fn one_that_stood_still_is_followed_by_the_other_and_stands_by_when_it_wak
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let model = Arc::new(PostgresReadModel::open(&at.parse().unwrap()).await.unwrap());
-            let follower = Follower::new(log, vault, Arc::clone(&model) as _, model as _);
+            let follower = Follower::new(log, vault, Arc::clone(&model) as _, Arc::clone(&model) as _, model as _);
             told.send(follower.progress()).unwrap();
             let stop = CancellationToken::new();
             let following = tokio::spawn(follower.follow(checks(), stop.clone()));

@@ -204,7 +204,8 @@ async fn a_projector_that_waited_while_another_went_on_does_not_take_its_memory_
     world.keys.switch(false);
     world.act(1, Act::Password(2)).await;
     world.act(1, Act::Suspend(2)).await;
-    let other = Follower::new(world.log(), world.command_vault(), Arc::clone(&model) as _, Arc::clone(&model) as _);
+    let (log, vault) = (world.log(), world.command_vault());
+    let other = Follower::new(log, vault, Arc::clone(&model) as _, Arc::clone(&model) as _, Arc::clone(&model) as _);
     let mut other = Following::start(other);
     other.reached(world.author.position()).await;
     other.stop().await;

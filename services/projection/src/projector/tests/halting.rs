@@ -259,7 +259,8 @@ async fn another_log_than_the_read_models_halts_at_the_start() {
     let other = Arc::new(MemoryStore::new(OTHER_LOG));
     world.store = other;
     let log = Arc::new(EventLog::new(Arc::clone(&world.store), OTHER_LOG));
-    let projector = Follower::new(log, world.vault(), Arc::clone(&model) as _, Arc::clone(&model) as _);
+    let (vault, leads, ledger) = (world.vault(), Arc::clone(&model) as _, Arc::clone(&model) as _);
+    let projector = Follower::new(log, vault, Arc::clone(&model) as _, leads, ledger);
     let why = halts_as_foreign(&world, &model, projector).await;
     assert!(why.contains(&LOG.to_string()) && why.contains(&OTHER_LOG.to_string()), "{why}");
 }

@@ -1,5 +1,6 @@
 //! The projector over a read model in SQLite and a real vault.
 
+mod back_fill;
 mod following;
 mod halting;
 mod old_rows;

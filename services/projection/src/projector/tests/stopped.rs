@@ -8,8 +8,8 @@ use servers::Postgres;
 
 use super::super::*;
 use crate::read_model::{Generations, Lead, Leadership, PostgresReadModel};
-use crate::rebuild;
 use crate::staged::{Act, Following, World, scribble};
+use crate::{Differences, RebuildPorts, rebuild};
 
 struct Two {
     world: World,
@@ -65,7 +65,8 @@ async fn one_that_alone_can_not_go_on_says_so_until_another_has() {
     let keyring = Arc::new(Keyring::generate(&mut UnwrapErr(SysRng)));
     let keys = Arc::clone(&two.world.keys) as Arc<dyn KeyStore>;
     let (log, vault, model) = (two.world.log(), Vault::new(keys, keyring), Arc::clone(&two.one));
-    let mut blind = Following::start(Follower::new(log, vault, Arc::clone(&model) as _, model as _));
+    let mut blind =
+        Following::start(Follower::new(log, vault, Arc::clone(&model) as _, Arc::clone(&model) as _, model as _));
     assert_eq!(blind.halted().await.0, Position::START);
     let mut sound = Following::start(two.world.follower(&two.two));
     for following in [&mut sound, &mut blind] {
@@ -120,7 +121,7 @@ async fn damaged_rows_stop_both_until_a_rebuild_beside_them() {
         let at = Postgres::shared().url(&two.database).parse().unwrap();
         let third = Arc::new(PostgresReadModel::open(&at).await.unwrap());
         let (log, vault) = (two.world.log(), two.world.vault());
-        rebuild(log, vault, Arc::clone(&third) as _, third as _, |_, _| {}).await.unwrap();
+        rebuild(log, vault, RebuildPorts::of(&third), Differences::Accepted, |_| {}).await.unwrap();
         two.world.act(1, Act::Password(2)).await;
         for following in [&mut first, &mut second] {
             let head = two.world.author.position();

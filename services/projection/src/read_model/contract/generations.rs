@@ -6,7 +6,10 @@ use domain::{ServiceId, UserState};
 
 use super::Model;
 use super::sample::{OTHER_LOG, batch, customer, every_user, service, user};
-use crate::read_model::{Applied, ApplyError, Batch, Generation, ServiceQuery, UserQuery};
+use crate::read_model::{Applied, ApplyError, Batch, Generation, Part, RowId, ServiceQuery, UserQuery};
+
+/// All rows.
+const ALL: Part = 0..=u8::MAX;
 
 /// Fills a generation that nothing was applied to with one batch, and says where it stands.
 async fn fill(model: &Model, generation: Generation, batch: &Batch) -> Applied {
@@ -61,25 +64,23 @@ pub async fn rows_that_differ_are_named_from_both_sides(model: Model, other: Mod
     theirs[6].user.credential = None;
     theirs[8].user.revision = theirs[0].user.revision;
     let added = user(99, &same);
-    let mut expected: BTreeSet<String> =
-        [&changed, &missing, &extra].map(|row| format!("service {}", row.id)).into_iter().collect();
-    expected.extend(
-        [gone.id, theirs[0].id, theirs[4].id, theirs[6].id, theirs[8].id, added.id].map(|id| format!("user {id}")),
-    );
+    let mut expected: BTreeSet<_> =
+        [&changed, &missing, &extra].map(|row| RowId::Service(row.id)).into_iter().collect();
+    expected.extend([gone.id, theirs[0].id, theirs[4].id, theirs[6].id, theirs[8].id, added.id].map(RowId::User));
     theirs.push(added);
     fill(&model, next, &batch(None, &[same, edited, extra], &theirs)).await;
 
     for (one, two) in [(live, next), (next, live)] {
-        let found = other.generations.differences(one, two, 100).await.expect("reachable");
+        let found = other.generations.differences(one, two, ALL, 100).await.expect("reachable");
         assert_eq!(found.len(), expected.len(), "each is named once");
         assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected);
         for limit in [0, 1, 4] {
-            let some = other.generations.differences(one, two, limit).await.expect("reachable");
+            let some = other.generations.differences(one, two, ALL, limit).await.expect("reachable");
             assert_eq!(some.len(), limit as usize);
             assert!(some.iter().all(|name| expected.contains(name)));
         }
     }
-    assert_eq!(other.generations.differences(live, live, 100).await, Ok(vec![]));
+    assert_eq!(other.generations.differences(live, live, ALL, 100).await, Ok(vec![]));
 }
 
 pub async fn a_swap_shows_the_next_generation_and_drops_the_old(model: Model, other: Model) {
@@ -167,4 +168,84 @@ pub async fn a_new_generation_drops_an_unfinished_one(model: Model, other: Model
     }
     assert_eq!(model.login("user1@d001.example").await.user, Some(row));
     assert_eq!(model.live().await, live);
+}
+
+pub async fn rows_of_a_part_are_compared_by_themselves(model: Model, other: Model) {
+    let services: Vec<_> = (1..=6).map(|n| service(n, "acme")).collect();
+    let users: Vec<_> = (1..).zip(&services).map(|(n, of)| user(n, of)).collect();
+    model.write(&services, &users).await;
+    let (live, next) = (model.live().await, model.generations.begin().await.expect("reachable"));
+    let mut found = BTreeSet::new();
+    for first in 0..=u8::MAX {
+        for row in other.generations.differences(live, next, first..=first, 100).await.expect("reachable") {
+            let of = match row {
+                RowId::Service(id) => id,
+                RowId::User(id) => users.iter().find(|row| row.id == id).expect("one of them").service,
+            };
+            assert_eq!(of.as_bytes()[0], first);
+            assert!(found.insert(row), "{row} is of one part");
+        }
+    }
+    assert_eq!(found.len(), services.len() + users.len());
+}
+
+pub async fn a_generation_is_filled_in_portions(model: Model, other: Model) {
+    let (one, two) = (service(1, "acme"), service(2, "acme"));
+    let (users, more) = (every_user(&one), [user(99, &two)]);
+    model.write(&[], &[]).await;
+    let (live, next) = (model.live().await, model.generations.begin().await.expect("reachable"));
+    for (services, users) in [(&[one.clone()][..], &users[..]), (std::slice::from_ref(&two), &[]), (&[], &more)] {
+        model.filling.fill(next, &batch(None, services, users)).await.expect("it is there, and not live");
+    }
+    assert_eq!(model.applied(next).await, None, "it has not moved");
+    let rows = other.rows(next, &[one.clone(), two.clone()], &users).await;
+    assert_eq!((rows.services.get(&one.id), rows.services.get(&two.id)), (Some(&one), Some(&two)));
+    assert!(users.iter().all(|user| rows.users.get(&user.id) == Some(user)));
+    assert_eq!(listed(&other, one.id).await, (0, 0), "nobody sees it");
+
+    let twice = [user(99, &two), user(98, &two)].map(|mut row| {
+        row.user.person.value.clone_from(&user(97, &two).user.person.value);
+        row
+    });
+    assert_eq!(model.filling.fill(next, &batch(None, &[], &twice)).await, Err(ApplyError::AddressTwice));
+    model.filling.drop_unfinished().await.expect("reachable");
+    assert_eq!(other.live().await, live);
+    assert!(other.rows(next, std::slice::from_ref(&one), &users).await.users.is_empty());
+    let gone = model.filling.fill(next, &batch(None, &[two], &more)).await;
+    assert_eq!(gone, Err(ApplyError::Moved));
+}
+
+pub async fn the_live_generation_is_filled_by_nobody(model: Model, other: Model) {
+    let of = service(1, "acme");
+    model.write(std::slice::from_ref(&of), &[]).await;
+    let live = model.live().await;
+    assert_eq!(model.filling.fill(live, &batch(None, &[], &[user(1, &of)])).await, Err(ApplyError::Moved));
+    let nowhere = Generation(live.0 + 7);
+    assert_eq!(model.filling.fill(nowhere, &batch(None, &[], &[user(1, &of)])).await, Err(ApplyError::Moved));
+    assert_eq!(listed(&other, of.id).await, (1, 0));
+}
+
+pub async fn one_rebuilds_at_a_time(model: Model, _: Model) {
+    let claim = model.filling.claim_rebuild().await.expect("reachable");
+    assert!(claim.is_some());
+    assert!(model.filling.claim_rebuild().await.expect("reachable").is_none());
+    drop(claim);
+    // A server gives it back once it sees that the connection is closed.
+    while model.filling.claim_rebuild().await.expect("reachable").is_none() {
+        tokio::task::yield_now().await;
+    }
+}
+
+pub async fn users_of_no_service_are_strays(model: Model, other: Model) {
+    let (of, gone) = (service(1, "acme"), service(2, "acme"));
+    assert_eq!(other.strays.strays(10).await, Ok(vec![]));
+    let strays = [user(3, &gone), user(4, &gone)];
+    model.write(std::slice::from_ref(&of), &[user(1, &of), strays[0].clone(), user(2, &of), strays[1].clone()]).await;
+    assert_eq!(other.strays.strays(10).await, Ok(strays.map(|row| RowId::User(row.id)).to_vec()));
+    assert_eq!(other.strays.strays(1).await.map(|some| some.len()), Ok(1));
+    // Those of a generation that nobody looks up are nobody's.
+    let next = model.generations.begin().await.expect("reachable");
+    model.filling.fill(next, &batch(None, &[], &[user(5, &gone)])).await.expect("it is there");
+    model.write(&[gone], &[]).await;
+    assert_eq!(other.strays.strays(10).await, Ok(vec![]));
 }

@@ -9,7 +9,7 @@ use ledger::{Hash, leaf_hash};
 use uuid::Uuid;
 use wire::{Link, LogId};
 
-use crate::read_model::{Applied, Batch, ServiceRow, UserRow};
+use crate::read_model::{Applied, Batch, Leaf, ServiceRow, UserRow};
 
 /// The log that the rows are made from.
 pub const LOG: LogId = LogId::new(Uuid::from_u128(0x10_6000));
@@ -128,8 +128,26 @@ pub fn after(from: Option<&Applied>, entry: u64) -> Applied {
     to
 }
 
-/// A batch of one entry that leaves these rows.
+/// A batch of one entry that leaves these rows, and no leaf.
 pub fn batch(from: Option<&Applied>, services: &[ServiceRow], users: &[UserRow]) -> Batch {
     let entry = from.map_or(0, |from| from.position.get());
-    Batch { services: services.to_vec(), users: users.to_vec(), erased: Vec::new(), to: after(from, entry) }
+    let (services, users) = (services.to_vec(), users.to_vec());
+    let to = after(from, entry);
+    Batch { services, users, erased: Vec::new(), leaves: Vec::new(), nodes: Vec::new(), to }
+}
+
+/// A batch of so many entries with their leaves, and no row. Every third entry is about a service, the others are about
+/// two users by turns.
+pub fn entries(from: Option<&Applied>, count: u64) -> Batch {
+    let mut to = from.cloned().unwrap_or_else(|| Applied::nothing(LOG));
+    let (mut leaves, mut nodes) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        to.position = to.position.next();
+        let n = to.position.get();
+        let user = (n % 3 > 0).then(|| user_id(n % 3));
+        leaves.push(Leaf { position: to.position, hash: leaf(n), user });
+        to.frontier.append(leaf(n), &mut nodes);
+        to.leaf = Some(leaf(n));
+    }
+    Batch { services: Vec::new(), users: Vec::new(), erased: Vec::new(), leaves, nodes, to }
 }

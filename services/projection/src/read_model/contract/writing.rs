@@ -4,7 +4,7 @@ use domain::{Position, UserState};
 
 use super::Model;
 use super::sample::{OTHER_LOG, after, batch, customer, every_user, person, service, user};
-use crate::read_model::{Applied, ApplyError, Batch, Generation};
+use crate::read_model::{Applied, ApplyError, Batch, Generation, ReadModelError};
 
 pub async fn nothing_is_applied_at_first(model: Model, other: Model) {
     let live = model.live().await;
@@ -172,4 +172,19 @@ pub async fn forgetting_changes_no_row(model: Model, other: Model) {
         assert_eq!(side.rows(live, std::slice::from_ref(&of), &users).await.users.len(), users.len());
     }
     other.write(&[], &users[..1]).await;
+}
+
+pub async fn nothing_is_forgotten_while_a_rebuild_holds_it(model: Model, other: Model) {
+    let of = service(1, "acme");
+    model.write(std::slice::from_ref(&of), &[]).await;
+    let claim = model.filling.claim_rebuild().await.expect("reachable").expect("nobody else rebuilds");
+    let next = model.generations.begin().await.expect("reachable");
+    model.filling.fill(next, &batch(None, &[], &[user(1, &of)])).await.expect("it is there");
+    assert!(matches!(model.writer.forget().await, Err(ReadModelError::Unavailable(_))));
+    drop(claim);
+    // The rebuild was killed, and whoever wants to forget drops what it has left.
+    while model.writer.forget().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert!(other.rows(next, &[], &[user(1, &of)]).await.users.is_empty());
 }

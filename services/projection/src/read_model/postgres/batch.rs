@@ -1,13 +1,14 @@
 //! A batch bound to its statement: one array a column.
 
 use domain::{CredentialHash, Person, Position, Sealed};
+use ledger::Node;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use super::super::row::damaged;
-use super::super::{Applied, ApplyError, Batch, Generation, ReadModelError, ServiceRow, UserRow, search};
+use super::super::{Applied, ApplyError, Batch, Generation, Leaf, ReadModelError, ServiceRow, UserRow, search};
 use super::statements::SQL;
 
 type Bound<'q> = Query<'q, Postgres, PgArguments>;
@@ -43,6 +44,38 @@ pub struct Counted<'b> {
     services: [Vec<i64>; 6],
     users: [Vec<i64>; 2],
     credential_revisions: Vec<Option<i64>>,
+    ledger: LedgerColumns<'b>,
+}
+
+/// Leaves and nodes of the ledger, bound as one array a column.
+pub struct LedgerColumns<'b> {
+    leaves: &'b [Leaf],
+    nodes: &'b [Node],
+    positions: Vec<i64>,
+    levels: Vec<i64>,
+    indexes: Vec<i64>,
+}
+
+impl<'b> LedgerColumns<'b> {
+    pub fn new(leaves: &'b [Leaf], nodes: &'b [Node]) -> Result<Self, ReadModelError> {
+        Ok(Self {
+            leaves,
+            nodes,
+            positions: leaves.iter().map(|leaf| number(leaf.position.get())).collect::<Result<_, _>>()?,
+            levels: nodes.iter().map(|node| i64::from(node.level)).collect(),
+            indexes: nodes.iter().map(|node| number(node.index)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+        query
+            .bind(&self.positions)
+            .bind(self.leaves.iter().map(|leaf| &leaf.hash.0[..]).collect::<Vec<_>>())
+            .bind(self.leaves.iter().map(|leaf| leaf.user.map(|user| user.uuid())).collect::<Vec<_>>())
+            .bind(&self.levels)
+            .bind(&self.indexes)
+            .bind(self.nodes.iter().map(|node| &node.hash.0[..]).collect::<Vec<_>>())
+    }
 }
 
 impl<'b> Counted<'b> {
@@ -70,6 +103,7 @@ impl<'b> Counted<'b> {
             ],
             users: [of_users(|row| row.user.quota.mib())?, of_users(|row| row.user.revision.get())?],
             credential_revisions: batch.users.iter().map(credential_revision).collect::<Result<_, _>>()?,
+            ledger: LedgerColumns::new(&batch.leaves, &batch.nodes)?,
         })
     }
 
@@ -77,7 +111,7 @@ impl<'b> Counted<'b> {
     pub async fn apply(&self, holder: Option<Uuid>, connection: &mut PgConnection) -> Result<Outcome, sqlx::Error> {
         let (to, from) = (&self.batch.to, self.from);
         let query = sqlx::query(AssertSqlSafe(SQL.apply.as_str()))
-            .persistent(super::is_small(&self.batch.users))
+            .persistent(super::is_small(&self.batch.users) && super::is_small(&self.batch.leaves))
             .bind(to.log.uuid())
             .bind(self.to)
             .bind(to.leaf.map(|leaf| leaf.0.to_vec()))
@@ -87,8 +121,15 @@ impl<'b> Counted<'b> {
             .bind(from.map(|from| from.log.uuid()))
             .bind(holder)
             .bind(self.batch.erased.iter().map(|id| id.uuid()).collect::<Vec<_>>());
-        let row = self.users(self.services(query)).fetch_one(connection).await?;
+        let row = self.ledger.bind(self.users(self.services(query))).fetch_one(connection).await?;
         Outcome::read(&row)
+    }
+
+    /// Adds its services and users to the generation; says whether that is there, and not live.
+    pub async fn fill(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let query = sqlx::query(AssertSqlSafe(SQL.fill.as_str())).persistent(super::is_small(&self.batch.users));
+        let row = self.users(self.services(query.bind(self.generation.0))).fetch_one(connection).await?;
+        Ok(row.try_get::<i64, _>(0)? == 1)
     }
 
     fn services<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
@@ -135,6 +176,7 @@ impl<'b> Counted<'b> {
     }
 }
 
-fn number(number: u64) -> Result<i64, ReadModelError> {
+/// A number as PostgreSQL has it.
+pub fn number(number: u64) -> Result<i64, ReadModelError> {
     i64::try_from(number).map_err(|_| damaged("a number that PostgreSQL can't count to"))
 }

@@ -13,6 +13,8 @@ BEGIN
         GRANT SELECT ON postkey_schema TO postkey_projector;
         GRANT SELECT, INSERT, UPDATE, DELETE ON generation, service, mailbox_user TO postkey_projector;
         GRANT SELECT, INSERT, UPDATE ON leader TO postkey_projector;
+        -- What stands in the ledger is never changed.
+        GRANT SELECT, INSERT ON ledger_leaf, ledger_node TO postkey_projector;
     END IF;
     -- Its view comes with the mail servers; until then there is nothing that it may read.
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'postkey_webmail') THEN

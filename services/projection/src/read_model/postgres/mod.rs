@@ -2,6 +2,7 @@
 
 mod batch;
 mod leader;
+mod ledger;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -21,13 +22,14 @@ use self::batch::Counted;
 use self::statements::SQL;
 use super::row::{self, Column, Columns, WrongType};
 use super::{
-    Applied, ApplyError, Batch, Generation, Generations, LiveRows, LoginRow, Lookups, Page, Queries, ReadModelError,
-    ReadModelWriter, Rows, SEARCHES, ServiceQuery, ServiceRow, Touched, UserQuery, UserRow,
+    Applied, ApplyError, Batch, Claim, Filling, Generation, Generations, LiveRows, LoginRow, Lookups, Page, Part,
+    Queries, ReadModelError, ReadModelWriter, RowId, Rows, SEARCHES, ServiceQuery, ServiceRow, Strays, Touched,
+    UserQuery, UserRow, rebuild_remembers,
 };
 
 const READ_MODEL: Schema = Schema {
     what: "a read model",
-    migrations: &[include_str!("schema_1.sql"), include_str!("schema_2.sql")],
+    migrations: &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")],
     // Its rows are made anew from the log.
     repeatable: true,
     grants: include_str!("grants.sql"),
@@ -39,6 +41,10 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
 /// How long comparing or dropping a whole generation may take.
 const REBUILD_WITHIN: Duration = Duration::from_secs(60 * 60);
+/// Portions of a new generation's rows that are written at a time.
+const FILLERS: u32 = 2;
+/// What the right to rebuild is known by, among the database's advisory locks: `pkrb`.
+const REBUILDS: i64 = 0x706b_7262;
 /// Look-ups and lists at a time: each keeps a core of the server busy.
 const READERS: u32 = 8;
 const _: () = assert!(READERS as usize > SEARCHES, "logins find a reader, whoever searches");
@@ -54,6 +60,7 @@ const _: () = assert!(READERS as usize > SEARCHES, "logins find a reader, whoeve
 pub struct PostgresReadModel {
     readers: Connections,
     writer: Connections,
+    fillers: Connections,
     /// Apart from the others, so that neither a long batch nor many look-ups cost the lead.
     lease: Connections,
     /// Who we are to other projections on this database: drawn by it.
@@ -79,6 +86,8 @@ impl PostgresReadModel {
         Ok(Self {
             readers: connections("postkey lookups", READERS, Durability::Synced, READ_WITHIN),
             writer: connections("postkey projector", 1, Durability::Synced, WRITE_WITHIN),
+            // The commit that shows the rows waits for the disk, and so for theirs.
+            fillers: connections("postkey rebuild", FILLERS, Durability::Deferred, WRITE_WITHIN),
             lease,
             holder,
             fenced: AtomicBool::new(false),
@@ -97,13 +106,14 @@ impl PostgresReadModel {
 
     /// Closes the connections. The lead is let go of by the projector that holds it.
     pub async fn close(&self) {
-        for connections in [&self.readers, &self.writer, &self.lease] {
+        for connections in [&self.readers, &self.writer, &self.fillers, &self.lease] {
             connections.close().await;
         }
     }
 
     /// Runs one durable transaction that may take long. Nothing of it is done where it is refused. It takes the tables in the
-    /// order of `schema_1.sql`, which may be run beside it: `generation`, `leader`, `service`, `mailbox_user`.
+    /// order of `schema_1.sql`, which may be run beside it: `generation`, `leader`, `service`, `mailbox_user`. The ledger's,
+    /// `ledger_leaf` and `ledger_node`, come behind them, and none that it takes.
     async fn rebuild<T>(
         &self,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<Result<T, ApplyError>, sqlx::Error>,
@@ -262,6 +272,11 @@ impl ReadModelWriter for PostgresReadModel {
 
     /// Dead rows, the server's write-ahead log and its backups are its administrator's.
     async fn forget(&self) -> Result<(), ReadModelError> {
+        let unfinished = self.readers.row(|| statement("SELECT EXISTS (SELECT FROM generation WHERE NOT live)")).await;
+        if unfinished.and_then(|row| row.try_get(0)).map_err(failed)? {
+            let _claim = self.claim_rebuild().await?.ok_or_else(rebuild_remembers)?;
+            self.drop_unfinished().await?;
+        }
         Ok(())
     }
 }
@@ -300,13 +315,7 @@ impl Generations for PostgresReadModel {
 
     async fn begin(&self) -> Result<Generation, ApplyError> {
         self.rebuild(async |transaction| {
-            for sql in [
-                "DELETE FROM generation WHERE NOT live",
-                "DELETE FROM service WHERE generation <> (SELECT generation FROM generation WHERE live)",
-                "DELETE FROM mailbox_user WHERE generation <> (SELECT generation FROM generation WHERE live)",
-            ] {
-                sqlx::query(sql).execute(&mut *transaction).await?;
-            }
+            drop_unfinished(transaction).await?;
             let next = sqlx::query_scalar(
                 "INSERT INTO generation (generation) SELECT max(generation) + 1 FROM generation RETURNING generation",
             );
@@ -315,13 +324,26 @@ impl Generations for PostgresReadModel {
         .await
     }
 
-    async fn differences(&self, one: Generation, other: Generation, limit: u32) -> Result<Vec<String>, ReadModelError> {
+    async fn differences(
+        &self,
+        one: Generation,
+        other: Generation,
+        part: Part,
+        limit: u32,
+    ) -> Result<Vec<RowId>, ReadModelError> {
+        let bound =
+            |filler: u8, byte: u8| Uuid::from_bytes(std::array::from_fn(|at| if at == 0 { byte } else { filler }));
+        let (first, last) = (bound(0, *part.start()), bound(0xff, *part.end()));
+        let named: [(fn(Uuid) -> RowId, &str); 2] = [
+            (|id| RowId::Service(ServiceId::new(id)), &SQL.differing_services),
+            (|id| RowId::User(UserId::new(id)), &SQL.differing_users),
+        ];
         let found = self.rebuild(async |transaction| {
             let mut found = Vec::new();
-            for (kind, sql) in [("service", &SQL.differing_services), ("user", &SQL.differing_users)] {
-                let ids = sqlx::query_scalar(AssertSqlSafe(sql.as_str()));
-                let ids = ids.bind(one.0).bind(other.0).bind(i64::from(limit)).fetch_all(&mut *transaction).await?;
-                found.extend(ids.into_iter().map(|id: Uuid| format!("{kind} {id}")));
+            for (named, sql) in named {
+                let ids = sqlx::query_scalar(AssertSqlSafe(sql)).bind(one.0).bind(other.0).bind(i64::from(limit));
+                let ids: Vec<Uuid> = ids.bind(first).bind(last).fetch_all(&mut *transaction).await?;
+                found.extend(ids.into_iter().map(named));
             }
             Ok(Ok(found))
         });
@@ -335,7 +357,8 @@ impl Generations for PostgresReadModel {
             let dropped = sqlx::query(
                 "DELETE FROM generation AS old USING generation AS new \
                  WHERE old.generation = $1 AND old.live AND new.generation = $2 AND NOT new.live AND \
-                 ($3 OR (old.log = new.log AND old.position = new.position AND old.frontier = new.frontier))",
+                 ($3 OR (old.log IS NOT DISTINCT FROM new.log AND (old.position < new.position \
+                         OR old.position = new.position AND old.frontier IS NOT DISTINCT FROM new.frontier)))",
             )
             .bind(live.0)
             .bind(next.0)
@@ -345,16 +368,65 @@ impl Generations for PostgresReadModel {
             if dropped.rows_affected() != 1 {
                 return Ok(Err(ApplyError::Moved));
             }
-            for sql in [
-                "UPDATE generation SET live = true WHERE generation = $1",
-                "DELETE FROM service WHERE generation <> $1",
-                "DELETE FROM mailbox_user WHERE generation <> $1",
-            ] {
-                sqlx::query(sql).bind(next.0).execute(&mut *transaction).await?;
-            }
+            let raised = sqlx::query("UPDATE generation SET live = true WHERE generation = $1").bind(next.0);
+            raised.execute(&mut *transaction).await?;
             Ok(Ok(()))
         })
-        .await
+        .await?;
+        // Apart, for whoever applies a batch meanwhile would wait for it.
+        if let Err(error) = self.drop_unfinished().await {
+            tracing::warn!(%error, "the rows that are looked up no more are still there; the next rebuild drops them");
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Filling for PostgresReadModel {
+    /// An advisory lock of a connection's own: the server gives it back with the connection.
+    async fn claim_rebuild(&self) -> Result<Option<Claim>, ReadModelError> {
+        let mut held = self.fillers.apart().await.map_err(failed)?;
+        let asked = sqlx::query_scalar::<_, bool>("SELECT pg_try_advisory_lock($1)").bind(REBUILDS);
+        let taken = asked.fetch_one(&mut held).await.map_err(failed)?;
+        Ok(taken.then(|| Claim::held(held)))
+    }
+
+    async fn fill(&self, generation: Generation, rows: &Batch) -> Result<(), ApplyError> {
+        let counted = Counted::new(generation, rows, None)?;
+        match self.fillers.once(async |connection| counted.fill(connection).await).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(ApplyError::Moved),
+            Err(error) if fault(&error) == Fault::Twice => Err(ApplyError::AddressTwice),
+            Err(error) => Err(failed(error).into()),
+        }
+    }
+
+    async fn drop_unfinished(&self) -> Result<(), ReadModelError> {
+        let dropped = self.rebuild(async |transaction| {
+            drop_unfinished(transaction).await?;
+            Ok(Ok(()))
+        });
+        dropped.await.map_err(only_the_models)
+    }
+}
+
+/// Drops every generation but the live one.
+async fn drop_unfinished(transaction: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for sql in [
+        "DELETE FROM generation WHERE NOT live",
+        "DELETE FROM service WHERE generation <> (SELECT generation FROM generation WHERE live)",
+        "DELETE FROM mailbox_user WHERE generation <> (SELECT generation FROM generation WHERE live)",
+    ] {
+        sqlx::query(sql).execute(&mut *transaction).await?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Strays for PostgresReadModel {
+    async fn strays(&self, limit: u32) -> Result<Vec<RowId>, ReadModelError> {
+        let found = self.readers.rows(|| statement(&SQL.strays).bind(i64::from(limit))).await.map_err(failed)?;
+        found.iter().map(|row| row.try_get(0).map(|id| RowId::User(UserId::new(id))).map_err(failed)).collect()
     }
 }
 

@@ -10,6 +10,9 @@ pub struct Statements {
     pub users_touched: String,
     pub users_without_search_text: String,
     pub apply: String,
+    pub fill: String,
+    pub extend: String,
+    pub strays: String,
     pub login: String,
     pub service: String,
     pub services: String,
@@ -39,6 +42,12 @@ fn statements() -> Statements {
             "SELECT {user} FROM mailbox_user WHERE generation = $1 AND {WITHOUT_SEARCH_TEXT} LIMIT $2"
         ),
         apply: apply(),
+        fill: fill(),
+        extend: extend(),
+        strays: format!(
+            "SELECT \"user\" FROM mailbox_user AS u WHERE {LIVE} AND NOT EXISTS \
+             (SELECT FROM service AS s WHERE s.generation = u.generation AND s.service = u.service) ORDER BY \"user\" LIMIT $1"
+        ),
         login: format!(
             "SELECT {}, live.position FROM generation AS live \
              LEFT JOIN mailbox_user AS u ON u.generation = live.generation AND u.address = $1 WHERE live.live",
@@ -79,21 +88,25 @@ fn names(columns: &[&str]) -> String {
 /// be stopped while it holds locks, and one round trip. Its parts see one snapshot; each writes only where the position was
 /// moved, and the users come after the erased ones are gone, whose addresses they may have.
 ///
+/// The ledger's leaves come where it ends at the batch's beginning and the generation is the live one, and its nodes with them.
+///
 /// Answers how many rows said that we lead, and how many positions were moved.
 fn apply() -> String {
-    let (first, services) = (10, SERVICE_COLUMNS.len());
+    let (first, services, users) = (10, SERVICE_COLUMNS.len(), WRITTEN_USER_COLUMNS.len());
     format!(
         "WITH led AS MATERIALIZED (SELECT holder FROM leader WHERE holder = $8 FOR KEY SHARE), \
          moved AS ( \
            UPDATE generation SET log = $1, position = $2, leaf = $3, frontier = $4 \
            WHERE generation = $5 AND position = $6 AND log IS NOT DISTINCT FROM $7 \
              AND ($8::uuid IS NULL OR EXISTS (SELECT FROM led)) \
-           RETURNING generation), \
+           RETURNING generation, live), \
          erased AS ( \
            DELETE FROM mailbox_user \
            WHERE generation = $5 AND \"user\" = ANY($9) AND EXISTS (SELECT FROM moved) RETURNING 1), \
          services AS ({}), \
-         users AS ({}) \
+         users AS ({}), \
+         leaves AS ({} WHERE moved.live AND ({LEDGER_END}) = $6 ON CONFLICT DO NOTHING RETURNING 1), \
+         nodes AS ({} ON CONFLICT DO NOTHING) \
          SELECT (SELECT count(*) FROM led), (SELECT count(*) FROM moved)",
         upsert("service", &SERVICE_COLUMNS, first, "moved"),
         upsert(
@@ -102,6 +115,57 @@ fn apply() -> String {
             first + services,
             "moved CROSS JOIN (SELECT count(*) FROM erased) AS gone"
         ),
+        leaves("moved", first + services + users),
+        nodes("(SELECT FROM leaves LIMIT 1) AS written", first + services + users + 3),
+    )
+}
+
+/// The position of the ledger's last leaf.
+const LEDGER_END: &str = "SELECT coalesce(max(position), 0) FROM ledger_leaf";
+
+/// Leaves and nodes that a batch did not bring, for as long as the ledger ends where they begin. Answers whether it did.
+fn extend() -> String {
+    format!(
+        "WITH ends AS MATERIALIZED (SELECT FROM generation WHERE live AND log = $1 AND position >= $2 AND ({LEDGER_END}) = $3), \
+         leaves AS ({}), \
+         nodes AS ({} ON CONFLICT DO NOTHING) \
+         SELECT count(*) FROM ends",
+        leaves("ends", 4),
+        nodes("ends", 7),
+    )
+}
+
+/// Leaves from three arrays, the first of which is parameter `first`.
+fn leaves(from: &str, first: usize) -> String {
+    format!(
+        "INSERT INTO ledger_leaf (position, leaf, \"user\") SELECT row.* FROM {from} \
+         CROSS JOIN UNNEST(${}::bigint[], ${}::bytea[], ${}::uuid[]) AS row",
+        first,
+        first + 1,
+        first + 2
+    )
+}
+
+/// Nodes from three arrays. One that was put there by hand stays: whoever proves the rows finds it.
+fn nodes(from: &str, first: usize) -> String {
+    format!(
+        "INSERT INTO ledger_node (level, \"index\", hash) SELECT row.* FROM {from} \
+         CROSS JOIN UNNEST(${}::bigint[], ${}::bigint[], ${}::bytea[]) AS row",
+        first,
+        first + 1,
+        first + 2
+    )
+}
+
+/// A portion of the rows of a generation that is not live, if there is one: it answers how many there are. It stays there
+/// until they are written.
+fn fill() -> String {
+    let (first, services) = (2, SERVICE_COLUMNS.len());
+    format!(
+        "WITH moved AS MATERIALIZED (SELECT generation FROM generation WHERE generation = $1 AND NOT live FOR KEY SHARE), \
+         services AS ({}), users AS ({}) SELECT count(*) FROM moved",
+        upsert("service", &SERVICE_COLUMNS, first, "moved"),
+        upsert("mailbox_user", &WRITTEN_USER_COLUMNS, first + services, "moved"),
     )
 }
 
@@ -132,13 +196,12 @@ fn of_type(column: &str) -> &'static str {
     }
 }
 
+/// Of the services whose ids are from $4 to $5, and their users.
 fn differing(table: &str, columns: &[&str]) -> String {
     let (id, names) = (quoted(columns[0]), names(columns));
-    let side = |one: &str, other: &str| {
-        format!(
-            "SELECT {id} FROM (SELECT {names} FROM {table} WHERE generation = {one} \
-             EXCEPT SELECT {names} FROM {table} WHERE generation = {other}) AS differing"
-        )
+    let of = |generation: &str| {
+        format!("SELECT {names} FROM {table} WHERE generation = {generation} AND service BETWEEN $4 AND $5")
     };
+    let side = |one: &str, other: &str| format!("SELECT {id} FROM ({} EXCEPT {}) AS differing", of(one), of(other));
     format!("{} UNION {} LIMIT $3", side("$1", "$2"), side("$2", "$1"))
 }

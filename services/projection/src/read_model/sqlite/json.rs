@@ -1,9 +1,10 @@
 //! Rows as JSON, so that one statement takes a whole batch: SQLite unpacks it by `json_each`.
 
 use domain::CredentialHash;
+use ledger::Node;
 use serde_json::{Value, json};
 
-use super::super::{ServiceRow, UserRow, search};
+use super::super::{Leaf, ServiceRow, UserRow, search};
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -53,6 +54,20 @@ pub fn user_json(row: &UserRow) -> Value {
         user.revision.get(),
         person.map(search::text_of),
     ])
+}
+
+/// Leaves of the ledger as a JSON array of arrays: position, hash, and user or null.
+pub fn leaves_json(leaves: &[Leaf]) -> String {
+    let leaf = |leaf: &Leaf| {
+        json!([leaf.position.get(), hex(&leaf.hash.0), leaf.user.as_ref().map(|user| hex(user.as_bytes()))])
+    };
+    Value::from(leaves.iter().map(leaf).collect::<Vec<_>>()).to_string()
+}
+
+/// Nodes of the ledger as a JSON array of arrays: level, index, hash.
+pub fn nodes_json(nodes: &[Node]) -> String {
+    let node = |node: &Node| json!([node.level, node.index, hex(&node.hash.0)]);
+    Value::from(nodes.iter().map(node).collect::<Vec<_>>()).to_string()
 }
 
 /// Ids as a JSON array of hexadecimal text.

@@ -1,11 +1,13 @@
 //! The read model in a SQLite file, for a single machine. WAL; a commit is seen by the next lookup of any process.
 
 mod json;
+mod ledger;
 mod statements;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,22 +19,23 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use uuid::Uuid;
 
 use self::json::{ids_json, service_json, user_json};
 use self::statements::SQL;
 use super::row::{self, Column, Columns, WrongType};
 use super::{
-    Applied, ApplyError, Batch, Generation, Generations, Lead, Leadership, LiveRows, LoginRow, Lookups, Page, Queries,
-    ReadModelError, ReadModelWriter, Rows, SEARCHES, ServiceQuery, ServiceRow, Standing, Touched, UserQuery, UserRow,
+    Applied, ApplyError, Batch, Claim, Filling, Generation, Generations, Lead, Leadership, LiveRows, LoginRow, Lookups,
+    Page, Part, Queries, ReadModelError, ReadModelWriter, RowId, Rows, SEARCHES, ServiceQuery, ServiceRow, Standing,
+    Strays, Touched, UserQuery, UserRow, rebuild_remembers,
 };
 
 /// What the file is known by: `pkrm`.
 const READ_MODEL: Application = Application {
     what: "a read model",
     id: 0x706b_726d,
-    migrations: &[include_str!("schema_1.sql"), include_str!("schema_2.sql")],
+    migrations: &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")],
 };
 
 /// Look-ups and lists at a time.
@@ -49,6 +52,8 @@ pub struct SqliteReadModel {
     writer: Mutex<Writer>,
     /// For a connection that forgets: apart from the writer's, whose transactions may not give up so soon.
     forgets: SqliteConnectOptions,
+    /// The right to rebuild: the file is one process's.
+    rebuilds: Arc<Semaphore>,
 }
 
 /// What SQLite says of a file that is no longer one is damage, which waiting does not mend.
@@ -105,17 +110,41 @@ impl SqliteReadModel {
             .max_connections(READERS)
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
-        let model = Self { readers, writer, forgets };
+        let model = Self { readers, writer, forgets, rebuilds: Arc::new(Semaphore::new(1)) };
         // Rows that can't be read are a rebuild's to make anew.
         if matches!(model.holds_unfinished().await, Ok(true)) {
-            model.write(async |transaction| Ok(drop_unfinished(transaction).await?)).await.map_err(only_the_models)?;
+            model.drop_unfinished().await?;
         }
         Ok(model)
     }
 
+    /// Opens the read model at `path` for whoever changes nothing, beside whoever does: an auditor. What writes fails.
+    ///
+    /// # Errors
+    /// Where there is none, it can't be read, or it is another program's or of another version.
+    pub async fn open_to_read(path: &Path) -> Result<Self, ReadModelError> {
+        let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5)).read_only(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        let found = READ_MODEL.found(&mut connection).await.map_err(not_ours)?;
+        if found != READ_MODEL.migrations.len() {
+            return Err(ReadModelError::NotOurs("it is an older postkey's: start its projection once".to_owned()));
+        }
+        let writer = Mutex::new(Writer::new(options.clone(), connection));
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone());
+        Ok(Self { readers, writer, forgets: options, rebuilds: Arc::new(Semaphore::new(1)) })
+    }
+
     async fn holds_unfinished(&self) -> Result<bool, sqlx::Error> {
-        let found = sqlx::query("SELECT 1 FROM generation WHERE live = 0 LIMIT 1").fetch_optional(&self.readers);
-        Ok(found.await?.is_some())
+        sqlx::query_scalar(AssertSqlSafe(SQL.holds_unfinished.as_str())).fetch_one(&self.readers).await
+    }
+
+    /// Stops one that was opened to read: there is nothing to move.
+    pub async fn let_go(&self) {
+        self.readers.close().await;
+        self.writer.lock().await.failed().await;
     }
 
     /// Stops in good order: no more reads, and the write-ahead log is moved into the file.
@@ -156,22 +185,16 @@ async fn look_at(options: SqliteConnectOptions) -> Result<(), NotOurs> {
     looked.map(|_| ())
 }
 
-/// Drops every generation but the live one.
-async fn drop_unfinished(transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    for sql in [
-        "DELETE FROM mailbox_user WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
-        "DELETE FROM service WHERE generation NOT IN (SELECT generation FROM generation WHERE live = 1)",
-        "DELETE FROM generation WHERE live = 0",
-    ] {
-        sqlx::query(sql).execute(&mut *transaction).await?;
-    }
-    Ok(())
-}
-
 /// Why a transaction is not committed.
 enum Refused {
     Apply(ApplyError),
     Sqlite(sqlx::Error),
+}
+
+impl From<ApplyError> for Refused {
+    fn from(error: ApplyError) -> Self {
+        Self::Apply(error)
+    }
 }
 
 impl From<sqlx::Error> for Refused {
@@ -205,6 +228,34 @@ impl Columns for SqliteRow {
     fn instant(&self, at: usize) -> Column<DateTime<Utc>> {
         let Some(micros) = self.number(at)? else { return Ok(None) };
         DateTime::from_timestamp_micros(micros).map(Some).ok_or(WrongType)
+    }
+}
+
+/// The rows of a batch, ready to be written: made before the writer is waited for.
+struct RowsJson {
+    services: Option<String>,
+    users: Option<String>,
+}
+
+impl RowsJson {
+    fn of(batch: &Batch) -> Self {
+        let some = |rows: Vec<Value>| if rows.is_empty() { None } else { Some(Value::from(rows).to_string()) };
+        Self {
+            services: some(batch.services.iter().map(service_json).collect()),
+            users: some(batch.users.iter().map(user_json).collect()),
+        }
+    }
+
+    async fn write(self, generation: Generation, transaction: &mut SqliteConnection) -> Result<(), Refused> {
+        for (sql, rows) in [(&SQL.upsert_services, self.services), (&SQL.upsert_users, self.users)] {
+            let Some(rows) = rows else { continue };
+            let upserted = sqlx::query(AssertSqlSafe(sql.as_str())).bind(generation.0).bind(rows);
+            upserted.execute(&mut *transaction).await.map_err(|error| match error.as_database_error() {
+                Some(error) if error.is_unique_violation() => Refused::Apply(ApplyError::AddressTwice),
+                _ => error.into(),
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -244,6 +295,7 @@ impl ReadModelWriter for SqliteReadModel {
 
     async fn apply(&self, generation: Generation, batch: &Batch, from: Option<&Applied>) -> Result<(), ApplyError> {
         let (to, expected) = (number(batch.to.position)?, number(from.map_or(Position::START, |from| from.position))?);
+        let rows = RowsJson::of(batch);
         self.write(async |transaction| {
             let moved = sqlx::query(
                 "UPDATE generation SET log = $1, position = $2, leaf = $3, frontier = $4 \
@@ -270,22 +322,8 @@ impl ReadModelWriter for SqliteReadModel {
                 .execute(&mut *transaction)
                 .await?;
             }
-            let upserts = [
-                (&SQL.upsert_services, batch.services.iter().map(service_json).collect::<Vec<_>>()),
-                (&SQL.upsert_users, batch.users.iter().map(user_json).collect()),
-            ];
-            for (sql, rows) in upserts.into_iter().filter(|(_, rows)| !rows.is_empty()) {
-                let upserted = sqlx::query(AssertSqlSafe(sql.as_str()))
-                    .bind(generation.0)
-                    .bind(Value::from(rows).to_string())
-                    .execute(&mut *transaction)
-                    .await;
-                upserted.map_err(|error| match error.as_database_error() {
-                    Some(error) if error.is_unique_violation() => Refused::Apply(ApplyError::AddressTwice),
-                    _ => error.into(),
-                })?;
-            }
-            Ok(())
+            rows.write(generation, transaction).await?;
+            ledger::apply(transaction, generation, batch, from).await
         })
         .await
     }
@@ -299,6 +337,10 @@ impl ReadModelWriter for SqliteReadModel {
     /// Deleted cells are zeros in the newest image of their page. Older images of it stand in the write-ahead log, which is
     /// cut off here, and in the file until the newest one is moved there.
     async fn forget(&self) -> Result<(), ReadModelError> {
+        if self.holds_unfinished().await.map_err(failed)? {
+            let _claim = self.claim_rebuild().await?.ok_or_else(rebuild_remembers)?;
+            self.drop_unfinished().await?;
+        }
         let mut connection = SqliteConnection::connect_with(&self.forgets).await.map_err(failed)?;
         let cut = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await;
         let busy = cut.and_then(|row| row.try_get::<i64, _>(0)).map_err(failed);
@@ -363,8 +405,8 @@ impl Generations for SqliteReadModel {
     }
 
     async fn begin(&self) -> Result<Generation, ApplyError> {
+        self.drop_unfinished().await?;
         self.write(async |transaction| {
-            drop_unfinished(transaction).await?;
             let next = sqlx::query_scalar(
                 "INSERT INTO generation (generation) SELECT max(generation) + 1 FROM generation RETURNING generation",
             );
@@ -373,19 +415,33 @@ impl Generations for SqliteReadModel {
         .await
     }
 
-    async fn differences(&self, one: Generation, other: Generation, limit: u32) -> Result<Vec<String>, ReadModelError> {
+    async fn differences(
+        &self,
+        one: Generation,
+        other: Generation,
+        part: Part,
+        limit: u32,
+    ) -> Result<Vec<RowId>, ReadModelError> {
+        let named: [(fn(Uuid) -> RowId, &str); 2] = [
+            (|id| RowId::Service(ServiceId::new(id)), &SQL.differing_services),
+            (|id| RowId::User(UserId::new(id)), &SQL.differing_users),
+        ];
         let mut found = Vec::new();
-        for (kind, sql) in [("service", &SQL.differing_services), ("user", &SQL.differing_users)] {
-            let ids: Vec<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
+        for (named, sql) in named {
+            let ids: Vec<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(sql))
                 .bind(one.0)
                 .bind(other.0)
                 .bind(i64::from(limit))
+                .bind(vec![*part.start()])
+                // Behind every id that begins with the last byte.
+                .bind([&[*part.end()][..], &[0xff; 16]].concat())
                 .fetch_all(&self.readers)
                 .await
                 .map_err(failed)?;
-            let named =
-                ids.iter().map(|id| Uuid::from_slice(id).map_or_else(|_| kind.into(), |id| format!("{kind} {id}")));
-            found.extend(named);
+            for id in ids {
+                let id = Uuid::from_slice(&id).map_err(|_| row::damaged("an id of a row that is none"))?;
+                found.push(named(id));
+            }
         }
         found.truncate(limit as usize);
         Ok(found)
@@ -394,8 +450,10 @@ impl Generations for SqliteReadModel {
     async fn swap(&self, live: Generation, next: Generation, force: bool) -> Result<(), ApplyError> {
         self.write(async |transaction| {
             let dropped = sqlx::query(
-                "DELETE FROM generation WHERE generation = $1 AND live = 1 AND \
-                 ($3 OR (log, position, frontier) IS (SELECT log, position, frontier FROM generation WHERE generation = $2))",
+                "DELETE FROM generation AS old WHERE generation = $1 AND live = 1 AND ($3 OR EXISTS ( \
+                   SELECT 1 FROM generation AS new WHERE new.generation = $2 AND new.log IS old.log \
+                   AND (old.position < new.position \
+                        OR old.position = new.position AND old.frontier IS new.frontier)))",
             )
             .bind(live.0)
             .bind(next.0)
@@ -413,12 +471,50 @@ impl Generations for SqliteReadModel {
             if raised.rows_affected() != 1 {
                 return Err(Refused::Apply(ApplyError::Moved));
             }
-            for sql in ["DELETE FROM mailbox_user WHERE generation = $1", "DELETE FROM service WHERE generation = $1"] {
-                sqlx::query(sql).bind(live.0).execute(&mut *transaction).await?;
-            }
             Ok(())
         })
+        .await?;
+        if let Err(error) = self.drop_unfinished().await {
+            tracing::warn!(%error, "the rows that are looked up no more are still there; the next start drops them");
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Filling for SqliteReadModel {
+    async fn claim_rebuild(&self) -> Result<Option<Claim>, ReadModelError> {
+        Ok(Arc::clone(&self.rebuilds).try_acquire_owned().ok().map(Claim::held))
+    }
+
+    async fn fill(&self, generation: Generation, rows: &Batch) -> Result<(), ApplyError> {
+        let rows = RowsJson::of(rows);
+        self.write(async |transaction| {
+            let there = sqlx::query("SELECT 1 FROM generation WHERE generation = $1 AND live = 0").bind(generation.0);
+            if there.fetch_optional(&mut *transaction).await?.is_none() {
+                return Err(Refused::Apply(ApplyError::Moved));
+            }
+            rows.write(generation, transaction).await
+        })
         .await
+    }
+
+    async fn drop_unfinished(&self) -> Result<(), ReadModelError> {
+        let counted = self.write(async |transaction| {
+            sqlx::query("DELETE FROM generation WHERE live = 0").execute(&mut *transaction).await?;
+            Ok(())
+        });
+        counted.await.map_err(only_the_models)?;
+        for sql in &SQL.drop_some {
+            let some = async || {
+                let dropped = self.write(async |transaction| {
+                    Ok(sqlx::query(AssertSqlSafe(sql.as_str())).execute(&mut *transaction).await?.rows_affected())
+                });
+                dropped.await.map_err(only_the_models)
+            };
+            while some().await? > 0 {}
+        }
+        Ok(())
     }
 }
 
@@ -438,6 +534,16 @@ impl Leadership for SqliteReadModel {
 
     async fn release(&self) -> Result<(), ReadModelError> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Strays for SqliteReadModel {
+    async fn strays(&self, limit: u32) -> Result<Vec<RowId>, ReadModelError> {
+        let query = sqlx::query_scalar(AssertSqlSafe(SQL.strays.as_str())).bind(i64::from(limit));
+        let ids: Vec<Vec<u8>> = query.fetch_all(&self.readers).await.map_err(failed)?;
+        let id = |id: Vec<u8>| Uuid::from_slice(&id).map_err(|_| row::damaged("an id of a row that is none"));
+        ids.into_iter().map(|found| Ok(RowId::User(UserId::new(id(found)?)))).collect()
     }
 }
 

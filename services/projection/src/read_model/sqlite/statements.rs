@@ -11,6 +11,7 @@ pub struct Statements {
     pub users_without_search_text: String,
     pub upsert_services: String,
     pub upsert_users: String,
+    pub strays: String,
     pub login: String,
     pub service: String,
     pub services: String,
@@ -21,12 +22,28 @@ pub struct Statements {
     pub live_rows: String,
     pub differing_services: String,
     pub differing_users: String,
+    pub holds_unfinished: String,
+    /// Each drops some rows of generations that are not live, until it finds none.
+    pub drop_some: [String; 4],
 }
 
 pub static SQL: LazyLock<Statements> = LazyLock::new(statements);
 
 /// Rows of users that are found by no search although they could be; there is an index of them.
 const WITHOUT_SEARCH_TEXT: &str = "search_text IS NULL AND address IS NOT NULL";
+
+/// The live generation.
+const LIVE: &str = "(SELECT generation FROM generation WHERE live = 1)";
+
+/// Where rows of other generations stand in their tables' order: before those of the live one and behind.
+const NOT_LIVE: [(&str, &str, &str); 4] = [
+    ("mailbox_user", "user", "<"),
+    ("mailbox_user", "user", ">"),
+    ("service", "service", "<"),
+    ("service", "service", ">"),
+];
+/// So many are dropped at a time: for as long, some milliseconds, a batch may have to wait.
+const DROPPED: u32 = 1_000;
 
 fn statements() -> Statements {
     let (service_columns, user_columns) = (SERVICE_COLUMNS.join(", "), USER_COLUMNS.join(", "));
@@ -42,6 +59,9 @@ fn statements() -> Statements {
             &WRITTEN_USER_COLUMNS,
             &["user", "service", "profile_key", "credential_key"],
         ),
+        strays:
+            "SELECT user FROM live_user WHERE service NOT IN (SELECT service FROM live_service) ORDER BY user LIMIT $1"
+                .to_owned(),
         login: format!(
             "SELECT {}, live.position FROM (SELECT generation, position FROM generation WHERE live = 1) AS live \
          LEFT JOIN mailbox_user AS u ON u.generation = live.generation AND u.address = $1",
@@ -64,6 +84,17 @@ fn statements() -> Statements {
         ),
         differing_services: differing("service", &service_columns, "service"),
         differing_users: differing("mailbox_user", &user_columns, "user"),
+        holds_unfinished: {
+            let rows = NOT_LIVE
+                .map(|(table, _, side)| format!("EXISTS (SELECT 1 FROM {table} WHERE generation {side} {LIVE})"));
+            format!("SELECT EXISTS (SELECT 1 FROM generation WHERE live = 0) OR {}", rows.join(" OR "))
+        },
+        drop_some: NOT_LIVE.map(|(table, id, side)| {
+            format!(
+                "DELETE FROM {table} WHERE (generation, {id}) IN \
+                 (SELECT generation, {id} FROM {table} WHERE generation {side} {LIVE} LIMIT {DROPPED})"
+            )
+        }),
     }
 }
 
@@ -89,12 +120,11 @@ fn upsert(table: &str, columns: &[&str], bytes: &[&str]) -> String {
     )
 }
 
+/// Of the services whose ids are from $4 to $5, and their users.
 fn differing(table: &str, columns: &str, id: &str) -> String {
-    let side = |one: &str, other: &str| {
-        format!(
-            "SELECT {id} FROM (SELECT {columns} FROM {table} WHERE generation = {one} \
-             EXCEPT SELECT {columns} FROM {table} WHERE generation = {other})"
-        )
+    let of = |generation: &str| {
+        format!("SELECT {columns} FROM {table} WHERE generation = {generation} AND service BETWEEN $4 AND $5")
     };
+    let side = |one: &str, other: &str| format!("SELECT {id} FROM ({} EXCEPT {})", of(one), of(other));
     format!("{} UNION {} LIMIT $3", side("$1", "$2"), side("$2", "$1"))
 }

@@ -208,11 +208,11 @@ async fn a_read_model_of_a_newer_postkey_is_refused_and_left_alone() {
     let (_folder, path) = place();
     SqliteReadModel::open(&path).await.unwrap().close().await;
     let mut newer = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
-    sqlx::raw_sql("PRAGMA user_version = 3").execute(&mut newer).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 4").execute(&mut newer).await.unwrap();
     newer.close().await.unwrap();
     let before = fs::read(&path).unwrap();
     let refused = SqliteReadModel::open(&path).await.err();
-    assert!(matches!(&refused, Some(ReadModelError::NotOurs(what)) if what.contains("version 3")), "{refused:?}");
+    assert!(matches!(&refused, Some(ReadModelError::NotOurs(what)) if what.contains("version 4")), "{refused:?}");
     assert!(fs::read(&path).unwrap() == before, "it was written to");
 }
 

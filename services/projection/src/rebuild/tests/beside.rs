@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use event_log::{Appended, Head};
+use futures::StreamExt;
+use futures::future;
 use futures::stream::BoxStream;
 use wire::{Entry, Stored};
 
 use super::*;
-use crate::read_model::{Batch, Rows, Touched, UserRow};
+use crate::read_model::{Batch, Claim, Part, RowId, Rows, Touched, UserRow};
 use crate::staged::LOG;
 
 /// A log that ends, as it says, where it has been shown to.
@@ -26,7 +28,9 @@ impl LogStore for Shown {
     }
 
     fn read(&self, scope: Scope, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
-        self.inner.read(scope, after)
+        let end = self.end.load(Ordering::SeqCst);
+        let shown = move |entry: &Result<Stored, ReadError>| !matches!(entry, Ok(entry) if entry.position.get() > end);
+        self.inner.read(scope, after).take_while(move |entry| future::ready(shown(entry))).boxed()
     }
 
     fn follow(&self, after: Position) -> BoxStream<'_, Result<Stored, ReadError>> {
@@ -41,7 +45,7 @@ impl LogStore for Shown {
 
 /// A step of the rebuild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum Move {
     /// It asks how far the live rows are.
     Look,
     /// It compares them.
@@ -53,11 +57,11 @@ struct Moving {
     model: Arc<SqliteReadModel>,
     log: Arc<Shown>,
     projector: tokio::sync::Mutex<Projector>,
-    moves: Mutex<VecDeque<(Step, Position)>>,
+    moves: Mutex<VecDeque<(Move, Position)>>,
 }
 
 impl Moving {
-    async fn before(&self, step: Step) {
+    async fn before(&self, step: Move) {
         let to = {
             let mut moves = self.moves.lock().unwrap();
             if moves.front().is_none_or(|(next, _)| *next != step) {
@@ -73,7 +77,7 @@ impl Moving {
 #[async_trait]
 impl ReadModelWriter for Moving {
     async fn applied(&self, generation: Generation) -> Result<Option<Applied>, ReadModelError> {
-        self.before(Step::Look).await;
+        self.before(Move::Look).await;
         self.model.applied(generation).await
     }
 
@@ -108,9 +112,15 @@ impl Generations for Moving {
         self.model.begin().await
     }
 
-    async fn differences(&self, one: Generation, other: Generation, limit: u32) -> Result<Vec<String>, ReadModelError> {
-        self.before(Step::Compare).await;
-        self.model.differences(one, other, limit).await
+    async fn differences(
+        &self,
+        one: Generation,
+        other: Generation,
+        part: Part,
+        limit: u32,
+    ) -> Result<Vec<RowId>, ReadModelError> {
+        self.before(Move::Compare).await;
+        self.model.differences(one, other, part, limit).await
     }
 
     async fn swap(&self, live: Generation, next: Generation, force: bool) -> Result<(), ApplyError> {
@@ -118,8 +128,23 @@ impl Generations for Moving {
     }
 }
 
+#[async_trait]
+impl Filling for Moving {
+    async fn claim_rebuild(&self) -> Result<Option<Claim>, ReadModelError> {
+        self.model.claim_rebuild().await
+    }
+
+    async fn fill(&self, generation: Generation, rows: &Batch) -> Result<(), ApplyError> {
+        self.model.fill(generation, rows).await
+    }
+
+    async fn drop_unfinished(&self) -> Result<(), ReadModelError> {
+        self.model.drop_unfinished().await
+    }
+}
+
 /// A rebuild beside a projection that moves on before each of these steps by an entry about one user.
-async fn beside(steps: &[Step], edited: Option<&'static str>) -> (World, Arc<SqliteReadModel>, RebuildReport) {
+async fn beside(steps: &[Move], edited: Option<&'static str>) -> (World, Arc<SqliteReadModel>, RebuildReport) {
     let (mut world, model) = applied().await;
     let end = world.author.position();
     if let Some(sql) = edited {
@@ -135,13 +160,13 @@ async fn beside(steps: &[Step], edited: Option<&'static str>) -> (World, Arc<Sql
     let moves = Mutex::new(moves);
     let moving = Arc::new(Moving { model: Arc::clone(&model), log: Arc::clone(&log), projector, moves });
     let log = Arc::new(EventLog::new(log, LOG));
-    let report = rebuild(log, world.vault(), Arc::clone(&moving) as _, moving as _, |_, _| {}).await;
+    let report = rebuild(log, world.vault(), RebuildPorts::of(&moving), Differences::Accepted, |_| {}).await;
     (world, model, report.unwrap())
 }
 
 #[tokio::test]
 async fn rows_that_move_on_while_they_are_looked_at_differ_from_nothing() {
-    for steps in [&[Step::Look][..], &[Step::Compare], &[Step::Look, Step::Compare, Step::Compare, Step::Look]] {
+    for steps in [&[Move::Look][..], &[Move::Compare], &[Move::Look, Move::Compare, Move::Compare, Move::Look]] {
         let (world, model, report) = beside(steps, None).await;
         let expected = RebuildReport { position: world.author.position(), differences: Some(vec![]) };
         assert_eq!(report, expected, "{steps:?}");
@@ -152,7 +177,7 @@ async fn rows_that_move_on_while_they_are_looked_at_differ_from_nothing() {
 #[tokio::test]
 async fn a_row_that_was_edited_is_named_also_where_others_move_on() {
     let edited = "UPDATE mailbox_user SET quota_mib = 77 WHERE address = 'user2@s2.example'";
-    let (world, model, report) = beside(&[Step::Look, Step::Compare, Step::Compare], Some(edited)).await;
+    let (world, model, report) = beside(&[Move::Look, Move::Compare, Move::Compare], Some(edited)).await;
     assert_eq!(report.differences, Some(vec![format!("user {}", user_of(2, 2))]));
     world.expect_rows(&model).await;
 }

@@ -13,20 +13,28 @@ use uuid::Uuid;
 use wire::{Body, By, Change, CommandId, EntryId, Link, Opened};
 
 use super::{LOG, address, domain, id_of, user_of};
-use crate::read_model::{ServiceRow, UserRow};
+use crate::rows::{ServiceRow, UserRow};
 
 /// What somebody does to a service: by small numbers, so that drawn histories collide.
 #[derive(Clone, Debug)]
 pub enum Act {
+    /// It is provisioned.
     Provision,
+    /// Another plan, of so many mailboxes.
     Plan(u64),
     /// A user with the address of another number.
     Add(u64, u64),
+    /// A user's first name and quota.
     Edit(u64, String, u64),
+    /// A password that a panel sets.
     Password(u64),
+    /// A user is suspended.
     Suspend(u64),
+    /// And active again.
     Reactivate(u64),
+    /// A user is removed.
     Remove(u64),
+    /// And erased.
     Erase(u64),
 }
 
@@ -40,10 +48,12 @@ pub struct Author {
 }
 
 impl Author {
+    /// How far the log is.
     pub fn position(&self) -> Position {
         self.position
     }
 
+    /// The last entry of a service.
     pub fn last(&self, service: u8) -> Option<Link> {
         self.services.get(&id_of(service)).and_then(|(_, last)| *last)
     }

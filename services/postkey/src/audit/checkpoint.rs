@@ -1,0 +1,82 @@
+//! The checkpoint that an auditor goes by, and the keys that it believes.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use ledger::VerifierKey;
+use reqwest::Client;
+use secrecy::ExposeSecret;
+
+use crate::failure::Failure;
+use crate::folder::{Folder, read_token};
+
+/// How long a service may take to answer with its checkpoint.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// Where the checkpoint is, and whose word is taken.
+#[derive(Args, Clone, Debug)]
+pub struct CheckpointArgs {
+    /// The checkpoint: a file, or a projection's http://HOST:PORT/ledger/checkpoint [default: the data folder's]
+    #[arg(long, value_name = "FILE|URL")]
+    pub checkpoint: Option<String>,
+    /// The public keys to believe, one a line, from somebody you trust [default: the data folder's]
+    #[arg(long, value_name = "FILE")]
+    pub public_key: Option<PathBuf>,
+    /// The file of the token to ask a URL with (role auditor or operator)
+    #[arg(long, env = "POSTKEY_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+impl CheckpointArgs {
+    /// The signed note; none where none is named and the data folder has none.
+    pub async fn note(&self, folder: Option<&Folder>) -> Result<Option<String>, Failure> {
+        match &self.checkpoint {
+            Some(url) if url.starts_with("http://") || url.starts_with("https://") => self.ask(url).await.map(Some),
+            Some(path) => read(Path::new(path)).map(Some),
+            None => match folder.map(Folder::checkpoint) {
+                Some(path) if path.exists() => read(&path).map(Some),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    async fn ask(&self, url: &str) -> Result<String, Failure> {
+        let http = Client::builder().timeout(WITHIN).no_proxy().build()?;
+        let mut request = http.get(url);
+        if let Some(path) = &self.token_file {
+            request = request.bearer_auth(read_token(path)?.expose_secret());
+        }
+        let failed = |error: reqwest::Error| Failure::failed(format!("{url}: {}", error.without_url()));
+        let answer = request.send().await.map_err(failed)?;
+        match answer.status().as_u16() {
+            200 => answer.text().await.map_err(failed),
+            401 | 403 => Err(Failure::failed(format!(
+                "{url} wants a token of the role auditor or operator: name its file with --token-file"
+            ))),
+            status => Err(Failure::failed(format!("{url} answers {status}, and not with a checkpoint"))),
+        }
+    }
+
+    /// The keys to believe.
+    pub fn keys(&self, folder: Option<&Folder>) -> Result<Vec<VerifierKey>, Failure> {
+        let path = self.public_key.clone().or_else(|| folder.map(Folder::public_key));
+        let Some(path) = path else {
+            return Err(Failure::usage(
+                "--public-key is missing: name the file of the ledger's public key, from somebody you trust",
+            ));
+        };
+        let text = read(&path)?;
+        VerifierKey::parse_all(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    }
+}
+
+/// Reads a file that is text.
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Failure::failed(format!("{} is not a text", path.display())),
+        _ => Failure::io(path, &error),
+    })
+}

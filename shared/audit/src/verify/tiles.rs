@@ -1,0 +1,101 @@
+//! The ledger's hashes beside the rows, held against those of the log.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::Position;
+use ledger::{Hash, Node, NodeRange};
+
+use super::finding::Kind;
+use super::history::History;
+use super::log::CouldNotLook;
+use super::rows::RowsUnread;
+
+/// How many nodes a tile has, and are asked for at once (C2SP tlog-tiles).
+const TILE: u64 = 256;
+
+/// The port to the ledger's nodes as they are kept. Level 0 is the leaves.
+#[async_trait]
+pub trait KeptNodes: Send + Sync {
+    /// How many leaves there are.
+    async fn size(&self) -> Result<u64, RowsUnread>;
+
+    /// The nodes of a range that are there, in their order.
+    async fn nodes(&self, range: &NodeRange) -> Result<Vec<Node>, RowsUnread>;
+}
+
+/// Holds the kept nodes against those of the log.
+pub struct Tiles {
+    kept: Arc<dyn KeptNodes>,
+    size: u64,
+    /// How many nodes were held against the log.
+    pub seen: u64,
+}
+
+impl Tiles {
+    /// As many as there are now.
+    ///
+    /// # Errors
+    /// Where they can't be asked for.
+    pub async fn new(kept: Arc<dyn KeptNodes>) -> Result<Self, CouldNotLook> {
+        let size = kept.size().await.map_err(unread)?;
+        Ok(Self { kept, size, seen: 0 })
+    }
+
+    /// How many leaves there were when it began.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Looks at the nodes that `history` has come to since it was asked last.
+    pub(super) async fn look(&mut self, history: &mut History) -> Result<(), CouldNotLook> {
+        let Some(grown) = history.grown.as_mut().map(std::mem::take) else { return Ok(()) };
+        let mut nodes: Vec<_> = grown.into_iter().filter(|node| last_leaf(node) <= self.size).collect();
+        nodes.sort_unstable_by_key(|node| (node.level, node.index));
+        for some in nodes.chunk_by(|one, other| one.level == other.level && one.index / TILE == other.index / TILE) {
+            let (Some(first), Some(last)) = (some.first(), some.last()) else { continue };
+            let range = NodeRange { level: first.level, indexes: first.index..last.index + 1 };
+            let kept = self.kept.nodes(&range).await.map_err(unread)?;
+            for node in some {
+                self.seen += 1;
+                let own = kept.iter().find(|kept| kept.index == node.index).map(|kept| kept.hash);
+                if own != Some(node.hash) {
+                    let (position, what) = (Position::new(last_leaf(node)), said(node, own));
+                    history.findings.add(position, Kind::Tile, what);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is kept beyond the log's end, once that was reached.
+    pub fn end(&self, history: &mut History) {
+        if self.size > history.last().get() {
+            let (at, end) = (history.last().next(), history.last());
+            let what =
+                format!("the ledger beside the rows has {} leaves, and the log ends at position {end}", self.size);
+            history.findings.add(at, Kind::Tile, what);
+        }
+    }
+}
+
+fn unread(unread: RowsUnread) -> CouldNotLook {
+    CouldNotLook::Rows(unread.to_string())
+}
+
+/// The position of the last leaf below a node.
+fn last_leaf(node: &Node) -> u64 {
+    // A tree of 64 bits has no node that is whole beyond that.
+    (node.index + 1).saturating_mul(TILE.saturating_pow(u32::from(node.level)))
+}
+
+fn said(node: &Node, kept: Option<Hash>) -> String {
+    match (node.level, kept) {
+        (0, None) => "the ledger beside the rows has no hash of it".to_owned(),
+        (0, Some(_)) => {
+            "the ledger beside the rows has another hash of it: the entry was altered, or that was".to_owned()
+        }
+        (level, None) => format!("the ledger beside the rows lacks node {} of level {level}", node.index),
+        (level, Some(_)) => format!("the ledger beside the rows has another node {} of level {level}", node.index),
+    }
+}

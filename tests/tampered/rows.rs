@@ -1,0 +1,70 @@
+//! Rows of the read model that somebody edited by hand.
+
+use serde_json::Value;
+use stage::Finished;
+
+use crate::site::{Site, found, sound};
+
+/// Expects that the row is named, and no value of it.
+fn named(finished: Finished, position: usize, id: &str) -> Value {
+    let said = format!("{}{}", finished.stdout, finished.stderr);
+    let report = found(finished, "row", position);
+    let about = |finding: &Value| finding["what"].as_str().unwrap().contains(id);
+    assert!(report["findings"].as_array().unwrap().iter().any(about), "{id}: {report:#}");
+    assert!(!said.contains("argon2") && !said.contains("@acme"), "{said}");
+    report
+}
+
+#[tokio::test]
+async fn a_row_that_was_edited_by_hand_is_found_and_named_and_no_value_is_shown() {
+    let site = Site::new().await;
+    sound(site.verified(&[]).await);
+    let untouched = site.folder.bytes("read-model.db");
+    let entries = site.entries().await;
+    let last = |user: &str| {
+        entries
+            .iter()
+            .rposition(|entry| String::from_utf8_lossy(&entry.bytes).contains(&format!("\"user\":\"{user}\"")))
+            .unwrap()
+            + 1
+    };
+    let (ann, bob) = (site.ann.replace('-', ""), site.bob.replace('-', ""));
+    for (edit, position, id) in [
+        (
+            format!(
+                "UPDATE mailbox_user SET password_hash = (SELECT password_hash FROM mailbox_user WHERE user = x'{bob}') WHERE user = x'{ann}'"
+            ),
+            last(&site.ann),
+            &site.ann,
+        ),
+        (format!("UPDATE mailbox_user SET state = 'suspended' WHERE user = x'{bob}'"), last(&site.bob), &site.bob),
+        (format!("UPDATE mailbox_user SET quota_mib = 99 WHERE user = x'{bob}'"), last(&site.bob), &site.bob),
+        (format!("UPDATE mailbox_user SET state = 'asleep' WHERE user = x'{ann}'"), last(&site.ann), &site.ann),
+        (format!("DELETE FROM mailbox_user WHERE user = x'{bob}'"), last(&site.bob), &site.bob),
+        (
+            format!("UPDATE mailbox_user SET service = x'{}' WHERE user = x'{ann}'", "0f".repeat(16)),
+            last(&site.ann),
+            &site.ann,
+        ),
+    ] {
+        assert_eq!(site.sql("read-model.db", &edit).await, 1, "{edit}");
+        named(site.verified(&[]).await, position, id);
+        std::fs::write(site.folder.file("read-model.db"), &untouched).unwrap();
+    }
+    let plan = format!("UPDATE service SET plan_mailboxes = 99 WHERE service = x'{}'", site.acme.replace('-', ""));
+    assert_eq!(site.sql("read-model.db", &plan).await, 1);
+    let acme = entries.iter().rposition(|entry| entry.subject.contains(&site.acme)).unwrap() + 1;
+    named(site.verified(&[]).await, acme, &site.acme);
+    std::fs::write(site.folder.file("read-model.db"), &untouched).unwrap();
+    let columns = "generation, service, address, first_name, last_name, profile_key, quota_mib, state, credential_key, \
+                   password_hash, policy, credential_revision, credential_changed_at, revision, search_text";
+    let stranger = format!(
+        "INSERT INTO mailbox_user (user, {columns}) SELECT x'{}', {} FROM mailbox_user WHERE user = x'{ann}'",
+        "0a".repeat(16),
+        columns.replace("address", "'mallory@acme.example'")
+    );
+    assert_eq!(site.sql("read-model.db", &stranger).await, 1);
+    named(site.verified(&[]).await, last(&site.ann), "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a");
+    std::fs::write(site.folder.file("read-model.db"), &untouched).unwrap();
+    sound(site.verified(&[]).await);
+}
