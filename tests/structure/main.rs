@@ -239,8 +239,10 @@ fn only_the_load_generator_knows_the_products_inside_and_there_only_its_seeding(
     let inside = ["domain", "wire", "keys", "event-log", "ledger", "credential"];
     knows_none_of("tests", &inside);
     knows_none_of("tests", &["postkey-*"]);
-    knows_none_of("tests/load", &["postkey-http", "postkey-command", "postkey-projection", "postkey"]);
-    // Keyrings are read where stores are filled; the commands that are measured go over HTTP and the command line.
+    knows_none_of("tests/load", &["postkey-command", "postkey"]);
+    // Keyrings are read where stores are filled, and rows are projected there, with a ledger and without; the commands that are
+    // measured go over HTTP and the command line.
+    let inside = [inside.as_slice(), &["postkey-http", "postkey-projection"]].concat();
     for (path, text) in sources("tests/load/src") {
         let seeding = path.components().any(|part| part.as_os_str() == "seed") || path.ends_with("bench/stack.rs");
         for (at, line) in code(&text).filter(|_| !seeding) {

@@ -21,31 +21,21 @@ async fn a_row_that_was_edited_by_hand_is_found_and_named_and_no_value_is_shown(
     sound(site.verified(&[]).await);
     let untouched = site.folder.bytes("read-model.db");
     let entries = site.entries().await;
-    let last = |user: &str| {
-        entries
-            .iter()
-            .rposition(|entry| String::from_utf8_lossy(&entry.bytes).contains(&format!("\"user\":\"{user}\"")))
-            .unwrap()
-            + 1
-    };
+    let (of_ann, of_bob) = (site.last(&site.ann).await, site.last(&site.bob).await);
     let (ann, bob) = (site.ann.replace('-', ""), site.bob.replace('-', ""));
     for (edit, position, id) in [
         (
             format!(
                 "UPDATE mailbox_user SET password_hash = (SELECT password_hash FROM mailbox_user WHERE user = x'{bob}') WHERE user = x'{ann}'"
             ),
-            last(&site.ann),
+            of_ann,
             &site.ann,
         ),
-        (format!("UPDATE mailbox_user SET state = 'suspended' WHERE user = x'{bob}'"), last(&site.bob), &site.bob),
-        (format!("UPDATE mailbox_user SET quota_mib = 99 WHERE user = x'{bob}'"), last(&site.bob), &site.bob),
-        (format!("UPDATE mailbox_user SET state = 'asleep' WHERE user = x'{ann}'"), last(&site.ann), &site.ann),
-        (format!("DELETE FROM mailbox_user WHERE user = x'{bob}'"), last(&site.bob), &site.bob),
-        (
-            format!("UPDATE mailbox_user SET service = x'{}' WHERE user = x'{ann}'", "0f".repeat(16)),
-            last(&site.ann),
-            &site.ann,
-        ),
+        (format!("UPDATE mailbox_user SET state = 'suspended' WHERE user = x'{bob}'"), of_bob, &site.bob),
+        (format!("UPDATE mailbox_user SET quota_mib = 99 WHERE user = x'{bob}'"), of_bob, &site.bob),
+        (format!("UPDATE mailbox_user SET state = 'asleep' WHERE user = x'{ann}'"), of_ann, &site.ann),
+        (format!("DELETE FROM mailbox_user WHERE user = x'{bob}'"), of_bob, &site.bob),
+        (format!("UPDATE mailbox_user SET service = x'{}' WHERE user = x'{ann}'", "0f".repeat(16)), of_ann, &site.ann),
     ] {
         assert_eq!(site.sql("read-model.db", &edit).await, 1, "{edit}");
         named(site.verified(&[]).await, position, id);
@@ -64,7 +54,34 @@ async fn a_row_that_was_edited_by_hand_is_found_and_named_and_no_value_is_shown(
         columns.replace("address", "'mallory@acme.example'")
     );
     assert_eq!(site.sql("read-model.db", &stranger).await, 1);
-    named(site.verified(&[]).await, last(&site.ann), "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a");
+    named(site.verified(&[]).await, of_ann, "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a");
     std::fs::write(site.folder.file("read-model.db"), &untouched).unwrap();
+    sound(site.verified(&[]).await);
+}
+
+#[tokio::test]
+async fn a_tile_that_was_altered_is_found_where_it_was() {
+    let site = Site::new().await;
+    let untouched = site.folder.bytes("read-model.db");
+    let ann = site.ann.replace('-', "");
+    for (edit, position) in [
+        ("UPDATE ledger_leaf SET leaf = zeroblob(32) WHERE position = 4".to_owned(), 4),
+        (
+            "UPDATE ledger_leaf SET leaf = (SELECT leaf FROM ledger_leaf WHERE position = 6) WHERE position = 5"
+                .to_owned(),
+            5,
+        ),
+        ("DELETE FROM ledger_leaf WHERE position = 5".to_owned(), 5),
+        (
+            format!(
+                "UPDATE ledger_leaf SET user = NULL WHERE position IN (SELECT max(position) FROM ledger_leaf WHERE user = x'{ann}')"
+            ),
+            site.last(&site.ann).await,
+        ),
+    ] {
+        assert_eq!(site.sql("read-model.db", &edit).await, 1, "{edit}");
+        found(site.verified(&[]).await, "tile", position);
+        std::fs::write(site.folder.file("read-model.db"), &untouched).unwrap();
+    }
     sound(site.verified(&[]).await);
 }

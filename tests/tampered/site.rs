@@ -6,7 +6,7 @@ use ledger::{Checkpoint, Frontier, NoteKey, leaf_hash, sign};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
-use stage::{Finished, Folder, MIB, Scene, new_user, postkey, run};
+use stage::{Finished, Folder, MIB, Scene, new_user, postkey, run, until};
 
 /// Acme with Ann and Bob, and another service with Eve, whose entries stand between theirs.
 pub struct Site {
@@ -57,6 +57,13 @@ impl Site {
         entries(&self.folder).await
     }
 
+    /// The position of the last entry about a user.
+    pub async fn last(&self, user: &str) -> usize {
+        let about = format!("\"user\":\"{user}\"");
+        let entries = self.entries().await;
+        entries.iter().rposition(|entry| String::from_utf8_lossy(&entry.bytes).contains(&about)).unwrap() + 1
+    }
+
     /// Somebody with write access to a file of the folder.
     pub async fn sql(&self, name: &str, statements: &str) -> u64 {
         let mut file = open(&self.folder, name).await;
@@ -92,6 +99,11 @@ impl Site {
     /// Puts the checkpoint of the first entries in its place.
     pub async fn sign(&self, size: usize) {
         let note = sign(&self.checkpoint(size).await, &[&self.key()]);
+        let stored =
+            "INSERT INTO checkpoint (one, note) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET note = excluded.note";
+        let mut file = open(&self.folder, "keys.db").await;
+        sqlx::query(stored).bind(&note).execute(&mut file).await.unwrap();
+        file.close().await.unwrap();
         fs::write(self.folder.file("ledger/checkpoint"), note).unwrap();
     }
 
@@ -144,11 +156,12 @@ fn checkpoint(key: &NoteKey, entries: &[Entry]) -> Checkpoint {
     Checkpoint { origin: key.name().to_owned(), size: frontier.size(), root: frontier.root() }
 }
 
-/// Signs what stands in a folder now; how many entries that are.
+/// Waits until what stands in a folder that is served is signed; how many entries that are.
 pub async fn signed(folder: &Folder) -> usize {
-    let (key, entries) = (key(folder), entries(folder).await);
-    fs::write(folder.file("ledger/checkpoint"), sign(&checkpoint(&key, &entries), &[&key])).unwrap();
-    entries.len()
+    let entries = entries(folder).await.len();
+    let size = || fs::read_to_string(folder.file("ledger/checkpoint")).ok()?.lines().nth(1)?.parse::<usize>().ok();
+    until("what stands there is signed", async || size().filter(|size| *size >= entries)).await;
+    entries
 }
 
 /// Expects a sound one; what it says.

@@ -15,6 +15,7 @@ async fn the_walk_leads_to_a_login_with_the_changed_password() {
     endpoints(&mut postkey, &data).await;
     until("the demo is there", async || postkey.stdout().contains("chen@acme.example").then_some(())).await;
     readme::walked_in(folder.path()).await;
+    readme::proved_in(folder.path()).await;
     postkey.stop().await;
 }
 

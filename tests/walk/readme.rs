@@ -11,11 +11,16 @@ pub fn text_of(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap()
 }
 
-/// The `sh` blocks, in their order.
-fn walk() -> Vec<String> {
-    let readme = text_of("README.md");
-    let blocks = readme.split("```sh\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+/// The blocks of a kind, in their order.
+fn blocks(kind: &str) -> Vec<String> {
+    let (readme, begun) = (text_of("README.md"), format!("```{kind}\n"));
+    let blocks = readme.split(&begun).skip(1).map(|rest| rest.split_once("```").unwrap().0);
     blocks.map(str::to_owned).collect()
+}
+
+/// What is typed where postkey runs, whatever it was brought up by.
+fn walk() -> Vec<String> {
+    blocks("sh")
 }
 
 async fn said_in(folder: &Path, script: &str) -> String {
@@ -38,6 +43,16 @@ pub async fn walked_in(folder: &Path) {
     assert!(walked.contains(r#""code":"weak_password""#), "{walked:#?}");
     assert!(walked.contains(r#""last_name":"Yilmaz""#), "{walked:#?}");
     assert!(walked.contains(r#""type":"PasswordChanged""#) && walked.contains(r#""actor":"person-7""#), "{walked:#?}");
+}
+
+/// Proves it, where postkey runs on one data folder: the untouched export is sound, the other one is not.
+pub async fn proved_in(folder: &Path) {
+    let [proof] = blocks("bash").try_into().unwrap();
+    let postkey = format!("POSTKEY={}\n", stage::postkey([]).get_program().to_str().unwrap());
+    let said = said_in(folder, &[postkey, walk()[0].clone(), proof].concat()).await;
+    assert_eq!(said.matches("sound: nothing was found").count(), 2, "{said}");
+    assert!(said.contains("TAMPERED") && said.contains("found out\n"), "{said}");
+    assert!(said.contains("PasswordChanged") && said.contains("panel"), "what happened, and by whom: {said}");
 }
 
 /// Who has walked there logs in, and with which passwords.

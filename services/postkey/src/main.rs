@@ -22,6 +22,7 @@ mod projection;
 mod rebuild;
 mod services;
 mod stores;
+mod subcommand;
 mod token;
 mod up;
 mod waiting;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Subcommand};
+use crate::args::Cli;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -42,23 +43,6 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::failed(format!("the runtime can't start: {error}")).report(),
     };
-    let outcome = runtime.block_on(async {
-        match cli.subcommand {
-            Subcommand::Up(args) => up::up(args).await,
-            Subcommand::Command(args) => command::command(args).await,
-            Subcommand::Projection(args) => projection::projection(args).await,
-            Subcommand::Panel(args) => panel::panel(args).await,
-            Subcommand::Init(args) => init::init(&args),
-            Subcommand::Token(args) => token::token(args.action),
-            Subcommand::Rebuild(args) => rebuild::rebuild(args).await,
-            Subcommand::Audit(args) => audit::audit(args).await,
-            Subcommand::Keys(action) => keys::keys(action).await,
-            Subcommand::Copy(args) => copy::copy(args).await,
-            Subcommand::Nats(action) => nats::nats(action).await,
-            Subcommand::Postgres(action) => postgres::postgres(action).await,
-            Subcommand::Healthy(args) => healthy::healthy(args).await,
-            Subcommand::Version => journal::print(format_args!("postkey {}", env!("CARGO_PKG_VERSION"))),
-        }
-    });
+    let outcome = runtime.block_on(subcommand::run(cli.subcommand));
     outcome.map_or_else(failure::Failure::report, |()| ExitCode::SUCCESS)
 }

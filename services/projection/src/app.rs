@@ -10,7 +10,7 @@ use axum::middleware::from_fn_with_state;
 use credential::Hasher;
 use domain::Position;
 use event_log::EventLog;
-use keys::Vault;
+use keys::{CheckpointStore, Vault};
 use postkey_http::{
     About, Clients, Clock, Code, Entropy, Health, HealthCheck, Metrics, Problem, Routes, Status, operators_routes,
     serve, waiting_routes,
@@ -25,7 +25,7 @@ use crate::audit_api::{self, events, stream, user_then};
 use crate::auth::{Freshness, Heads, Logins, verify};
 use crate::drift::Drift;
 use crate::effects::Destruction;
-use crate::ledger_api::{checkpoint, entries, tiles};
+use crate::ledger_api::{checkpoint, crossings, entries, tiles};
 use crate::measures::Measures;
 use crate::projector::{Checks, Follower, Lag, Progress};
 use crate::queries::{Searches, position, services, users};
@@ -114,6 +114,8 @@ pub(crate) struct App {
     pub activity: ActivityLog,
     /// The checkpoint that is served.
     pub served: watch::Receiver<Option<Served>>,
+    /// Where checkpoints are kept.
+    pub checkpoints: Arc<dyn CheckpointStore>,
     pub bundling: Turns,
     /// Whether what was read for those who ask what happened was what was written.
     pub history: HealthCheck,
@@ -175,6 +177,7 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
         let (log, lag, hasher) = (Arc::clone(&log), Arc::clone(&lag), parts.hasher);
         Measures { projector: &projector, log, lag, destroyed, looked, logins: &logins, hasher }.show(metrics);
     }
+    let checkpoints = Arc::clone(&parts.signing.checkpoints);
     let signer = Signer::new(Arc::clone(&parts.ledger), parts.signing, Arc::clone(&log));
     let served = signer.served();
     let signing = signer.sign(progress.clone(), parts.health.check("ledger"), stop.clone());
@@ -198,6 +201,7 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
         ledger: parts.ledger,
         activity: parts.activity,
         served,
+        checkpoints,
         bundling: Turns::new(BUNDLING),
         history,
         clients: parts.clients,
@@ -291,6 +295,7 @@ fn routes() -> Routes<App> {
     Routes::answering(&[Code::CatchingUp])
         .get("/v1/audit/activity", audit_api::activity::activity, audit_api::activity::operation())
         .get("/ledger/checkpoint", checkpoint::checkpoint, checkpoint::operation())
+        .get("/ledger/crossings", crossings::crossings, crossings::operation())
         .get("/ledger/tile/entries/{*index}", entries::entries, entries::operation())
         .get("/ledger/tile/{level}/{*index}", tiles::tile, tiles::operation())
         .get("/v1/audit/events", events::events, events::operation())

@@ -212,6 +212,7 @@ pub fn rows() -> Vec<Row> {
             ..LOOK
         },
         Row { path: "/ledger/checkpoint", ..LEDGER },
+        Row { path: "/ledger/crossings", ..LEDGER },
         Row { path: "/ledger/tile/{level}/{index}", ..LEDGER },
         Row { path: "/ledger/tile/entries/{index}", ..LEDGER },
         Row { on: projection, path: "/healthz", ..OPEN },

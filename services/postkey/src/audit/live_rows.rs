@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use audit::verify::{KeptNodes, LiveRows, RowsUnread};
 use audit::{Applied, Rows, ServiceRow, Touched, UserRow};
-use domain::{ServiceId, UserId};
+use domain::{Position, ServiceId, UserId};
 use ledger::{Node, NodeRange};
 use postkey_projection::read_model::{Generation, ReadModelError, RowId, ServiceQuery, UserQuery};
 
@@ -59,6 +59,10 @@ impl KeptNodes for AuditedRows {
 
     async fn nodes(&self, range: &NodeRange) -> Result<Vec<Node>, RowsUnread> {
         self.0.ledger.nodes(range).await.map_err(unread)
+    }
+
+    async fn about(&self, after: Position, up_to: Position) -> Result<Vec<(Position, Option<UserId>)>, RowsUnread> {
+        self.0.ledger.about(after, up_to).await.map_err(unread)
     }
 }
 

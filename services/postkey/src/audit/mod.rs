@@ -13,6 +13,7 @@ mod show;
 mod tables;
 mod tail;
 mod told;
+mod trusted;
 mod under;
 mod verify;
 mod verify_export;

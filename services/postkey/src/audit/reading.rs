@@ -3,12 +3,11 @@
 use std::future;
 use std::sync::Arc;
 
-use audit::export::CrossingRecord;
 use domain::Position;
 use event_log::{EventLog, ReadError, Scope};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use keys::{CheckpointStore, KeptCrossing, Keyring, Vault};
+use keys::{CheckpointStore, Keyring, Vault};
 use wire::{OpenError, Opened, Stored, authenticate, open_all, read_sealed};
 
 use super::AuditStores;
@@ -75,11 +74,9 @@ impl Reading {
         &self.log
     }
 
-    /// Where one of the ledger's keys took the place of another, as far as the key store is at hand.
-    pub async fn crossings(&self) -> Result<Vec<CrossingRecord>, Failure> {
-        let Some(checkpoints) = &self.checkpoints else { return Ok(Vec::new()) };
-        let kept = checkpoints.crossings().await.map_err(Failure::usage)?;
-        Ok(kept.into_iter().map(|KeptCrossing { note, old, new }| CrossingRecord { note, old, new }).collect())
+    /// Where checkpoints are kept, where the key store is at hand.
+    pub fn checkpoints(&self) -> Option<&dyn CheckpointStore> {
+        self.checkpoints.as_deref()
     }
 
     /// The data folder, where the log lies in one.

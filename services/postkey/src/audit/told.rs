@@ -92,6 +92,9 @@ impl Checks {
         if history.held(Anchor::Checkpoint) {
             self.yes.push("that the tree of the entries has the root that the checkpoint says".to_owned());
         }
+        if history.held(Anchor::Stored) {
+            self.yes.push("that the log begins with the entries of the newest checkpoint in the key store".to_owned());
+        }
         match pin.map(|pin| (pin.checkpoint(), history.held(Anchor::Pin))) {
             Some((Some(kept), true)) => {
                 self.yes.push(format!("that the log begins with the {} entries of the pinned checkpoint", kept.size));
@@ -223,6 +226,7 @@ fn tell(report: &Report, text: &mut String) -> std::fmt::Result {
         writeln!(text, "  position {} ({}): {}", finding.position, finding.kind.as_str(), finding.what)?;
     }
     match report.findings_in_all - report.findings.len() as u64 {
+        0 if report.findings_in_all == 1 => write!(text, "one finding"),
         0 => write!(text, "{} findings", report.findings_in_all),
         more => write!(text, "and {more} more findings"),
     }

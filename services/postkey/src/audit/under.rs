@@ -28,7 +28,7 @@ impl Under {
     pub async fn read(args: &CheckpointArgs, reading: &Reading) -> Result<Option<Self>, Failure> {
         let Some(note) = args.note(reading.folder()).await? else { return Ok(None) };
         let keys = args.keys(reading.folder())?;
-        let crossings = reading.crossings().await?;
+        let crossings = args.crossings(reading.checkpoints()).await?;
         let read: Vec<Crossing> = crossings.iter().map(CrossingRecord::parse).collect::<Result<_, _>>()?;
         let trusted = ledger::follow(&keys, &read)?;
         let opened = ledger::open(&note, &trusted).map_err(|error| {

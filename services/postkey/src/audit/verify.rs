@@ -11,13 +11,14 @@ use clap::Args;
 use domain::Position;
 use event_log::Scope;
 use indicatif::{ProgressBar, ProgressStyle};
-use keys::Keyring;
-use ledger::{Checkpoint, NoteError, Opened, VerifierKey};
+use keys::{CheckpointStore, Keyring};
+use ledger::{Checkpoint, NoteError, Opened};
 use wire::LogId;
 
 use super::checkpoint::CheckpointArgs;
 use super::live_rows::AuditedRows;
 use super::pin::Pin;
+use super::trusted::Trusted;
 use super::{AuditStoreArgs, AuditStores, told, verify_export};
 use crate::failure::Failure;
 use crate::folder::Folder;
@@ -81,18 +82,29 @@ pub struct Word {
     note: String,
     checkpoint: Result<Opened, (NoteError, Option<Checkpoint>)>,
     pin: Option<Pin>,
+    /// The newest one in the key store, where that is at hand and has one.
+    stored: Option<Result<Checkpoint, NoteError>>,
+    trusted: Trusted,
 }
 
 impl Word {
     /// A signed note, and the pin where one is named.
-    pub fn of(note: String, keys: &[VerifierKey], pin: Option<&Path>) -> Result<Self, Failure> {
+    pub fn of(note: String, trusted: Trusted, pin: Option<&Path>) -> Result<Self, Failure> {
+        let keys = &trusted.keys;
         let pin = pin.map(|path| Pin::read(path, keys)).transpose()?;
         let checkpoint = match ledger::open(&note, keys) {
             Ok(opened) => Ok(opened),
             Err(error @ (NoteError::Form | NoteError::TooLong)) => return Err(Failure::failed(error)),
             Err(error) => Err((error, unsigned(&note))),
         };
-        Ok(Self { note, checkpoint, pin })
+        Ok(Self { note, checkpoint, pin, stored: None, trusted })
+    }
+
+    /// And the newest checkpoint in the key store, read after the other.
+    #[must_use]
+    pub fn with_stored(self, note: &str) -> Self {
+        let stored = ledger::open(note, &self.trusted.keys).map(|opened| opened.checkpoint);
+        Self { stored: Some(stored), ..self }
     }
 
     /// The checkpoint, where it is to be believed.
@@ -109,7 +121,8 @@ impl Word {
     pub fn anchors(&self) -> Anchors {
         let checkpoint = self.checkpoint().map(|checkpoint| (Anchor::Checkpoint, checkpoint));
         let pin = self.pin().and_then(Pin::checkpoint).map(|pinned| (Anchor::Pin, pinned));
-        Anchors::new(checkpoint.into_iter().chain(pin))
+        let stored = self.stored.iter().flatten().map(|stored| (Anchor::Stored, stored));
+        Anchors::new(checkpoint.into_iter().chain(pin).chain(stored))
     }
 
     /// Finds what is wrong with the checkpoints themselves.
@@ -117,6 +130,25 @@ impl Word {
         if let Err((error, said)) = &self.checkpoint {
             let position = said.as_ref().map_or(Position::START, |said| Position::new(said.size));
             history.findings.add(position, Kind::Signature, error.to_string());
+        }
+        if let Some(what) = &self.trusted.broken {
+            history.findings.add(Position::START, Kind::Signature, what.clone());
+        }
+        match (&self.stored, self.checkpoint()) {
+            (Some(Err(error)), Some(_)) => {
+                let what = format!("the newest checkpoint in the key store is none of this ledger's: {error}");
+                history.findings.add(Position::START, Kind::Signature, what);
+            }
+            // Each is there before anybody sees it.
+            (Some(Ok(stored)), Some(checkpoint)) if stored.size < checkpoint.size => {
+                let what = format!(
+                    "the newest checkpoint in the key store is of {} entries, and one of {} was signed: the store was restored \
+                     from an older copy",
+                    stored.size, checkpoint.size
+                );
+                history.findings.add(Position::new(stored.size).next(), Kind::Key, what);
+            }
+            _ => {}
         }
         if let (Some(pin), Some(checkpoint)) = (&self.pin, self.checkpoint()) {
             pin.judge(checkpoint, &mut history.findings);
@@ -149,22 +181,25 @@ pub struct Instruments {
     pub examiner: Arc<Examiner>,
     /// What is looked at beside them.
     pub watches: Watches,
+    /// Where checkpoints are kept, beside the keys.
+    pub checkpoints: Option<Arc<dyn CheckpointStore>>,
 }
 
 impl Instruments {
     /// For entries of `log`.
     pub async fn of(log: LogId, stores: &AuditStores) -> Result<Self, Failure> {
         let keyring = stores.keyring_file.as_deref().map(Keyring::load).transpose()?.map(Arc::new);
-        let keys = match &stores.keys {
-            Some(keys) => Some(KeyHandle::open(keys, false).await.map_err(Lack::into_failure)?.store()),
+        let handle = match &stores.keys {
+            Some(keys) => Some(KeyHandle::open(keys, false).await.map_err(Lack::into_failure)?),
             None => None,
         };
+        let (keys, checkpoints) = handle.map(|handle| (handle.store(), handle.checkpoints())).unzip();
         let dooms = match &keys {
             Some(keys) => Some(Dooms::new(Arc::clone(keys)).await?),
             None => None,
         };
         let watches = Watches { dooms, ..Watches::default() };
-        Ok(Self { examiner: Arc::new(Examiner { log, keyring, keys }), watches })
+        Ok(Self { examiner: Arc::new(Examiner { log, keyring, keys }), watches, checkpoints })
     }
 }
 
@@ -180,7 +215,7 @@ async fn look(args: VerifyArgs) -> Result<Report, Failure> {
             "there is no checkpoint: name one with --checkpoint FILE or URL; a projection that has a ledger key makes them",
         ));
     };
-    let word = Word::of(note, &args.checkpoint.keys(folder)?, args.pin.as_deref())?;
+    let believed = args.checkpoint.keys(folder)?;
     let read_model = match args.read_model.clone() {
         Some(url) if stores.keys.is_some() => Some(url.with_password_file(args.read_model_password_file.as_deref())?),
         Some(_) => {
@@ -195,22 +230,34 @@ async fn look(args: VerifyArgs) -> Result<Report, Failure> {
     let Some(log) = LogHandle::open_to_read(&stores.log).await.map_err(Lack::into_failure)? else {
         return Err(Failure::usage(format!("{}: there is no log to verify", stores.log.log.shown())));
     };
-    let report = look_at(&log, &stores, read_model.as_ref(), &word).await;
+    let looked = async {
+        let instruments = Instruments::of(log.id(), &stores).await?;
+        let store = instruments.checkpoints.as_deref();
+        let trusted = Trusted::follow(believed, &args.checkpoint.crossings(store).await?)?;
+        let mut word = Word::of(note, trusted, args.pin.as_deref())?;
+        if let Some(store) = store
+            && let Some(newest) = store.newest().await.map_err(Failure::usage)?
+        {
+            word = word.with_stored(&newest);
+        }
+        let report = look_at(&log, instruments, read_model.as_ref(), &word).await?;
+        if report.sound {
+            word.keep()?;
+        }
+        Ok(report)
+    };
+    let looked = looked.await;
     log.close().await;
-    let report = report?;
-    if report.sound {
-        word.keep()?;
-    }
-    Ok(report)
+    looked
 }
 
 async fn look_at(
     log: &LogHandle,
-    stores: &AuditStores,
+    instruments: Instruments,
     read_model: Option<&StoreUrl>,
     word: &Word,
 ) -> Result<Report, Failure> {
-    let Instruments { examiner, mut watches } = Instruments::of(log.id(), stores).await?;
+    let Instruments { examiner, mut watches, .. } = instruments;
     let mut history = History::new(log.id(), Extent::Log, word.anchors(), watches.dooms.is_some());
     word.judge(&mut history);
     let model = match read_model {
@@ -220,7 +267,7 @@ async fn look_at(
     let rows = model.as_ref().map(|model| Arc::new(AuditedRows(model.ports())));
     if let Some(rows) = &rows {
         watches.tiles = Some(Tiles::new(Arc::clone(rows) as _).await?);
-        history = history.with_nodes();
+        history = history.with_ledger();
     }
     let looked = take(log, &examiner, &mut history, &mut watches, rows.as_deref()).await;
     if let Some(model) = &model {

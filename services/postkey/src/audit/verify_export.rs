@@ -6,12 +6,12 @@ use std::path::Path;
 use audit::export::{ExportScope, Header, ReadFault, Reader};
 use audit::verify::{Anchors, Extent, History, Kind, Report, take_export};
 use domain::{Position, ServiceId, UserId};
-use ledger::{Crossing, VerifierKey, follow};
 use wire::LogId;
 
 use super::AuditStores;
 use super::checkpoint::CheckpointArgs;
 use super::told::export_checks;
+use super::trusted::Trusted;
 use super::verify::{Instruments, Word, bar};
 use crate::failure::Failure;
 
@@ -28,7 +28,7 @@ pub async fn look(
         ReadFault::Io(error) => Failure::io(path, &error),
         fault => Failure::failed(format!("{}: {fault}", path.display())),
     })?;
-    let (keys, broken) = followed(keys, &header)?;
+    let trusted = Trusted::follow(keys, &header.crossings)?;
     let extent = extent(&header);
     let note = match (args.note(None).await?, extent, header.checkpoint.clone()) {
         (Some(_), Extent::Service(_) | Extent::User(..) | Extent::Entry(_), Some(_)) => {
@@ -43,17 +43,14 @@ pub async fn look(
             ));
         }
     };
-    let word = Word::of(note, &keys, pin)?;
+    let word = Word::of(note, trusted, pin)?;
     let log = LogId::new(header.log);
     // Of an export only what is named beside it is a store of its log.
-    let Instruments { examiner, mut watches } = Instruments::of(log, stores).await?;
+    let Instruments { examiner, mut watches, .. } = Instruments::of(log, stores).await?;
     let whole = extent == Extent::Log;
     let anchors = if whole { word.anchors() } else { Anchors::default() };
     let mut history = History::new(log, extent, anchors, watches.dooms.is_some());
     word.judge(&mut history);
-    if let Some(what) = broken {
-        history.findings.add(Position::START, Kind::Signature, what);
-    }
     let proofs = word.checkpoint().filter(|_| !whole);
     let bar = bar(Position::new(header.to));
     let step = |at: Position| bar.set_position(at.get());
@@ -89,15 +86,4 @@ fn extent(header: &Header) -> Extent {
         ExportScope::User { service, user } => Extent::User(ServiceId::new(service), UserId::new(user)),
         ExportScope::Entry(position) => Extent::Entry(Position::new(position)),
     }
-}
-
-/// The keys that may be believed by whoever believes `keys`; and what is wrong with a crossing that should lead on.
-fn followed(keys: Vec<VerifierKey>, header: &Header) -> Result<(Vec<VerifierKey>, Option<String>), Failure> {
-    let unread = |error| Failure::failed(format!("a crossing of the export's can't be read: {error}"));
-    let crossings: Vec<Crossing> =
-        header.crossings.iter().map(|record| record.parse().map_err(unread)).collect::<Result<_, _>>()?;
-    Ok(match follow(&keys, &crossings) {
-        Ok(followed) => (followed, None),
-        Err(error) => (keys, Some(format!("where the ledger's key was replaced: {error}"))),
-    })
 }

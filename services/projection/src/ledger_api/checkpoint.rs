@@ -10,7 +10,7 @@ use super::ROLES;
 use crate::app::App;
 
 /// A checkpoint as the document shows it.
-const EXAMPLE: &str = "postkey/0b8f9a52-5d0c-4a2e-9a5e-0e4f4c1f7a11\n4711\nPAb5plclr2BSYfY2ZyyWINQJcx2JpFHXRV/pxK4WeCk=\n\n\
+pub(super) const EXAMPLE: &str = "postkey/0b8f9a52-5d0c-4a2e-9a5e-0e4f4c1f7a11\n4711\nPAb5plclr2BSYfY2ZyyWINQJcx2JpFHXRV/pxK4WeCk=\n\n\
     — postkey/0b8f9a52-5d0c-4a2e-9a5e-0e4f4c1f7a11 \
     irIDMqaEZzfjomHe7sFrA5TVe5O5U6LTzxKnZtKnYBTP6myd3u8WAVuPOE180JUT0LlLi0pmlg9sZfeRFHLipkqVgAI=\n";
 

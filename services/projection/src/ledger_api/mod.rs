@@ -5,6 +5,7 @@
 //! against the ledger's public key. Entries come from the log, as they were stored: what they say under keys stays sealed.
 
 pub(crate) mod checkpoint;
+pub(crate) mod crossings;
 pub(crate) mod entries;
 pub(crate) mod tiles;
 

@@ -185,6 +185,10 @@ pub trait LedgerRows: Send + Sync {
         up_to: Position,
         limit: u32,
     ) -> Result<Vec<Link>, ReadModelError>;
+
+    /// Whom each entry after `after` and up to `up_to` is about by its leaf, none for what is about no user; as far as leaves are
+    /// there, in their order.
+    async fn about(&self, after: Position, up_to: Position) -> Result<Vec<(Position, Option<UserId>)>, ReadModelError>;
 }
 
 /// What a rebuild under way keeps from being forgotten.

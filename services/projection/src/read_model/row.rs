@@ -187,6 +187,12 @@ pub fn link<C: Columns>(row: &C) -> Result<Link, ReadModelError> {
     Ok(Link { position: row.position()?, leaf: row.parsed(C::bytes, hash)? })
 }
 
+/// Reads whom the entry at a position is about.
+pub fn about<C: Columns>(row: &C) -> Result<(Position, Option<UserId>), ReadModelError> {
+    let mut row = Reader::new(row);
+    Ok((row.position()?, row.may(C::uuid)?.map(UserId::new)))
+}
+
 /// Reads the applied position, and whether there are rows that no search finds.
 pub fn live_rows<C: Columns>(row: &C) -> Result<LiveRows, ReadModelError> {
     let mut row = Reader::new(row);

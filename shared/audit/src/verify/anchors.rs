@@ -12,6 +12,8 @@ pub enum Anchor {
     Checkpoint,
     /// That of a checkpoint that was seen before, and kept.
     Pin,
+    /// That of the newest checkpoint in the key store.
+    Stored,
 }
 
 impl Anchor {
@@ -19,6 +21,7 @@ impl Anchor {
         match self {
             Self::Checkpoint => "the checkpoint",
             Self::Pin => "the pinned checkpoint",
+            Self::Stored => "the newest checkpoint in the key store",
         }
     }
 }

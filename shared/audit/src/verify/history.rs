@@ -39,8 +39,8 @@ pub struct History {
     entries: u64,
     /// Of the tree; none any more where positions are missing.
     frontier: Option<Frontier>,
-    /// Leaves and the nodes above them that are whole since they were last taken, where they are asked for.
-    pub(super) grown: Option<Vec<Node>>,
+    /// What has come since it was last taken, where it is asked for.
+    pub(super) grown: Option<Grown>,
     chains: HashMap<ServiceId, Chain>,
     folding: Folding,
     /// The keys of users, where doomed ones are asked for.
@@ -56,6 +56,15 @@ pub struct History {
     pub parts: PartsSeen,
     /// Keys that entries doom, and where, since they were last taken.
     pub doomed: Vec<(Position, KeyId)>,
+}
+
+/// What a ledger beside the log has to have too.
+#[derive(Default)]
+pub(super) struct Grown {
+    /// Leaves, and the nodes above them that are whole.
+    pub nodes: Vec<Node>,
+    /// Whom entries are about; those that say it.
+    pub about: Vec<(Position, Option<UserId>)>,
 }
 
 /// The entries of one service.
@@ -99,10 +108,10 @@ impl History {
         }
     }
 
-    /// The same, and the nodes of its tree are asked for too.
+    /// The same, and what a ledger has beside it is asked for too.
     #[must_use]
-    pub fn with_nodes(self) -> Self {
-        Self { grown: Some(Vec::new()), ..self }
+    pub fn with_ledger(self) -> Self {
+        Self { grown: Some(Grown::default()), ..self }
     }
 
     /// The log.
@@ -221,8 +230,8 @@ impl History {
         match &mut self.grown {
             None => frontier.push(examined.leaf),
             Some(grown) => {
-                grown.push(Node { level: 0, index: frontier.size(), hash: examined.leaf });
-                frontier.append(examined.leaf, grown);
+                grown.nodes.push(Node { level: 0, index: frontier.size(), hash: examined.leaf });
+                frontier.append(examined.leaf, &mut grown.nodes);
             }
         }
         if self.anchors.wants(frontier.size()) {
@@ -234,6 +243,13 @@ impl History {
         self.tally.count(opened);
         let position = opened.link.position;
         let first = position == Position::new(1);
+        if let Some(grown) = &mut self.grown {
+            let user = match &opened.change.body {
+                Body::Service { user, .. } => *user,
+                Body::LogCreated { .. } => None,
+            };
+            grown.about.push((position, user));
+        }
         match &opened.change.body {
             _ if matches!(self.extent, Extent::Entry(only) if only != position) => self.stranger(position),
             Body::LogCreated { .. } if matches!(self.extent, Extent::Service(_) | Extent::User(..)) => {

@@ -1,13 +1,14 @@
 //! The ledger's hashes beside the rows, held against those of the log.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::Position;
+use domain::{Position, UserId};
 use ledger::{Hash, Node, NodeRange};
 
 use super::finding::Kind;
-use super::history::History;
+use super::history::{Grown, History};
 use super::log::CouldNotLook;
 use super::rows::RowsUnread;
 
@@ -22,6 +23,9 @@ pub trait KeptNodes: Send + Sync {
 
     /// The nodes of a range that are there, in their order.
     async fn nodes(&self, range: &NodeRange) -> Result<Vec<Node>, RowsUnread>;
+
+    /// Whom the leaves after a position and up to another say that their entries are about, as far as they are there, in their order.
+    async fn about(&self, after: Position, up_to: Position) -> Result<Vec<(Position, Option<UserId>)>, RowsUnread>;
 }
 
 /// Holds the kept nodes against those of the log.
@@ -47,10 +51,12 @@ impl Tiles {
         self.size
     }
 
-    /// Looks at the nodes that `history` has come to since it was asked last.
+    /// Looks at what `history` has come to since it was asked last.
     pub(super) async fn look(&mut self, history: &mut History) -> Result<(), CouldNotLook> {
         let Some(grown) = history.grown.as_mut().map(std::mem::take) else { return Ok(()) };
-        let mut nodes: Vec<_> = grown.into_iter().filter(|node| last_leaf(node) <= self.size).collect();
+        let Grown { nodes, about } = grown;
+        self.look_at_users(&about, history).await?;
+        let mut nodes: Vec<_> = nodes.into_iter().filter(|node| last_leaf(node) <= self.size).collect();
         nodes.sort_unstable_by_key(|node| (node.level, node.index));
         for some in nodes.chunk_by(|one, other| one.level == other.level && one.index / TILE == other.index / TILE) {
             let (Some(first), Some(last)) = (some.first(), some.last()) else { continue };
@@ -63,6 +69,27 @@ impl Tiles {
                     let (position, what) = (Position::new(last_leaf(node)), said(node, own));
                     history.findings.add(position, Kind::Tile, what);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// By them the services find the history of one user.
+    async fn look_at_users(
+        &self,
+        about: &[(Position, Option<UserId>)],
+        history: &mut History,
+    ) -> Result<(), CouldNotLook> {
+        let positions = || about.iter().map(|(position, _)| *position);
+        let (Some(first), Some(last)) = (positions().min(), positions().max()) else { return Ok(()) };
+        let before = Position::new(first.get().saturating_sub(1));
+        let kept = self.kept.about(before, last).await.map_err(unread)?;
+        let kept: HashMap<_, _> = kept.into_iter().collect();
+        for (position, user) in about {
+            if kept.get(position).is_some_and(|kept| kept != user) {
+                let what = "the ledger beside the rows says that it is about another user: one user's history, as the \
+                            services tell it, is not all of it";
+                history.findings.add(*position, Kind::Tile, what);
             }
         }
         Ok(())

@@ -210,4 +210,8 @@ impl<M: LedgerRows> LedgerRows for Bare<M> {
     ) -> Result<Vec<Link>, ReadModelError> {
         self.0.entries_about(user, after, up_to, limit).await
     }
+
+    async fn about(&self, after: Position, up_to: Position) -> Result<Vec<(Position, Option<UserId>)>, ReadModelError> {
+        self.0.about(after, up_to).await
+    }
 }

@@ -162,3 +162,15 @@ pub async fn entries_about_a_user_come_in_their_order(model: Model, other: Model
     grow(&model, Some(&first.to), 2).await;
     assert_eq!(about(1, 19, 22, 100).await, [22]);
 }
+
+pub async fn each_leaf_says_whom_its_entry_is_about(model: Model, other: Model) {
+    let grown = grow(&model, None, 20).await;
+    let said: Vec<_> = grown.leaves.iter().map(|leaf| (leaf.position, leaf.user)).collect();
+    assert!(said.iter().any(|(_, user)| user.is_none()) && said.iter().any(|(_, user)| user.is_some()));
+    let about =
+        async |after, up_to| other.ledger.about(Position::new(after), Position::new(up_to)).await.expect("reachable");
+    assert_eq!(about(0, 20).await, said);
+    assert_eq!(about(3, 5).await, said[3..5]);
+    assert_eq!(about(18, u64::MAX).await, said[18..], "those that are there");
+    assert_eq!(about(20, 40).await, []);
+}

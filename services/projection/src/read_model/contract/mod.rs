@@ -54,6 +54,7 @@ macro_rules! read_model_contract_tests {
             a_batch_that_is_refused_adds_no_leaf, a_rebuild_leaves_the_ledger_alone,
             what_the_ledger_lacks_is_added_behind, of_two_who_extend_the_ledger_one_does,
             entries_about_a_user_come_in_their_order,
+            each_leaf_says_whom_its_entry_is_about,
         }
     };
     ($make:path => $($test:ident),* $(,)?) => {

@@ -80,4 +80,15 @@ impl LedgerRows for PostgresReadModel {
         };
         self.rows(bound, row::link).await
     }
+
+    async fn about(&self, after: Position, up_to: Position) -> Result<Vec<(Position, Option<UserId>)>, ReadModelError> {
+        let bound = || {
+            statement(
+                "SELECT position, \"user\" FROM ledger_leaf WHERE position > $1 AND position <= $2 ORDER BY position",
+            )
+            .bind(counted(after.get()))
+            .bind(counted(up_to.get()))
+        };
+        self.rows(bound, row::about).await
+    }
 }

@@ -118,4 +118,10 @@ impl LedgerRows for SqliteReadModel {
             .await;
         found.map_err(failed)?.iter().map(row::link).collect()
     }
+
+    async fn about(&self, after: Position, up_to: Position) -> Result<Vec<(Position, Option<UserId>)>, ReadModelError> {
+        let sql = "SELECT position, user FROM ledger_leaf WHERE position > $1 AND position <= $2 ORDER BY position";
+        let query = sqlx::query(sql).bind(counted(after.get())).bind(counted(up_to.get()));
+        query.fetch_all(&self.readers).await.map_err(failed)?.iter().map(row::about).collect()
+    }
 }

@@ -46,7 +46,7 @@ fn keys_that_should_be_gone_are_found_where_they_were_doomed() {
 }
 
 /// Kept nodes in memory.
-struct Nodes(Vec<Node>, u64);
+struct Nodes(Vec<Node>, u64, Vec<(Position, Option<UserId>)>);
 
 #[async_trait]
 impl KeptNodes for Nodes {
@@ -57,6 +57,11 @@ impl KeptNodes for Nodes {
     async fn nodes(&self, range: &NodeRange) -> Result<Vec<Node>, RowsUnread> {
         let within = |node: &&Node| node.level == range.level && range.indexes.contains(&node.index);
         Ok(self.0.iter().filter(within).copied().collect())
+    }
+
+    async fn about(&self, after: Position, up_to: Position) -> Result<Vec<(Position, Option<UserId>)>, RowsUnread> {
+        let within = |(at, _): &&(Position, Option<UserId>)| *at > after && *at <= up_to;
+        Ok(self.2.iter().filter(within).copied().collect())
     }
 }
 
@@ -73,9 +78,12 @@ fn a_hash_of_the_ledger_that_is_not_the_logs_is_found() {
         frontier.append(hash, &mut nodes);
     }
     assert!(nodes.iter().any(|node| node.level == 1), "a whole tile");
-    let found = |nodes: Vec<Node>, size| {
-        let kept: Arc<dyn KeptNodes> = Arc::new(Nodes(nodes, size));
-        let mut history = History::new(LOG, Extent::Log, Anchors::default(), false).with_nodes();
+    // The log's first entry, and the service's, are about no user.
+    let about = |at| (Position::new(at), (at > 2).then(|| user_of(1, 1)));
+    let about: Vec<_> = (1..=whole).map(about).collect();
+    let found_with = |nodes: Vec<Node>, size, about| {
+        let kept: Arc<dyn KeptNodes> = Arc::new(Nodes(nodes, size, about));
+        let mut history = History::new(LOG, Extent::Log, Anchors::default(), false).with_ledger();
         let mut tiles = case.runtime.block_on(Tiles::new(kept)).unwrap();
         for some in case.entries.chunks(100) {
             case.take(some, &without_keys(), &mut history);
@@ -85,7 +93,13 @@ fn a_hash_of_the_ledger_that_is_not_the_logs_is_found() {
         tiles.end(&mut history);
         history.findings.kept().iter().map(|found| (found.position, found.kind)).collect::<Vec<_>>()
     };
+    let found = |nodes, size| found_with(nodes, size, about.clone());
     assert_eq!(found(nodes.clone(), whole), []);
+    for (at, other) in [(2, None), (1, Some(user_of(1, 1))), (300, Some(user_of(1, 2)))] {
+        let mut altered = about.clone();
+        altered[at].1 = other;
+        assert_eq!(found_with(nodes.clone(), whole, altered), [(at as u64 + 1, Kind::Tile)], "{at}");
+    }
     // Where it is not filled up yet, there is nothing to say of the rest.
     assert_eq!(found(nodes[..10].to_vec(), 10), []);
     for at in [0, 5, 255, 256, 300, nodes.len() - 1] {
