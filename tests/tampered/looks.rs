@@ -1,6 +1,7 @@
 //! What could not be looked at is said in one line, with exit code 2; and what is running can be looked at.
 
 use std::fs;
+use std::process::Command;
 
 use stage::{Finished, Scene, postkey, run};
 
@@ -88,4 +89,15 @@ async fn a_folder_is_verified_while_it_is_served_and_written() {
     };
     tokio::join!(edits, verify);
     scene.ann_signs_in(stage::PASSWORD).await.is(200);
+}
+
+#[tokio::test]
+async fn what_can_not_be_told_is_not_told_as_tampered() {
+    let site = Site::new().await;
+    let mut bash = Command::new("bash");
+    let binary = postkey([]).get_program().to_owned();
+    let script = format!("{} audit verify --data {} > /dev/full", binary.display(), site.folder.data().display());
+    bash.args(["-c", &script]);
+    let finished = run(bash).await;
+    assert_eq!(finished.code, Some(2), "{finished:#?}");
 }

@@ -1,5 +1,6 @@
 //! Rows of the read model that somebody edited by hand.
 
+use ledger::{Frontier, leaf_hash};
 use serde_json::Value;
 use stage::Finished;
 
@@ -84,4 +85,50 @@ async fn a_tile_that_was_altered_is_found_where_it_was() {
         std::fs::write(site.folder.file("read-model.db"), &untouched).unwrap();
     }
     sound(site.verified(&[]).await);
+}
+
+#[tokio::test]
+async fn a_stranger_that_hides_behind_a_row_that_can_not_be_read_is_found() {
+    let site = Site::new().await;
+    let ann = site.ann.replace('-', "");
+    let columns = "generation, service, first_name, last_name, profile_key, quota_mib, credential_key, \
+                   password_hash, policy, credential_revision, credential_changed_at, revision, search_text";
+    for (id, address, state) in [("00", "ceo@acme.example", "asleep"), ("0a", "mallory@acme.example", "active")] {
+        let stranger = format!(
+            "INSERT INTO mailbox_user (user, address, state, {columns}) \
+             SELECT x'{}', '{address}', '{state}', {columns} FROM mailbox_user WHERE user = x'{ann}'",
+            id.repeat(16)
+        );
+        assert_eq!(site.sql("read-model.db", &stranger).await, 1);
+    }
+    let acme = site.entries().await.iter().rposition(|entry| entry.subject.contains(&site.acme)).unwrap() + 1;
+    named(site.verified(&[]).await, acme, &site.acme);
+}
+
+#[tokio::test]
+async fn an_applied_position_that_was_set_back_hides_nothing() {
+    let site = Site::new().await;
+    let ann = site.ann.replace('-', "");
+    let edits = format!("UPDATE mailbox_user SET quota_mib = 99 WHERE user = x'{ann}'");
+    assert_eq!(site.sql("read-model.db", &edits).await, 1);
+    let entries = site.entries().await;
+    let at = site.last(&site.ann).await - 1;
+    let mut frontier = Frontier::default();
+    entries[..at].iter().for_each(|entry| frontier.push(leaf_hash(&entry.bytes)));
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let set_back = |frontier: &Frontier| {
+        let leaf = hex(&leaf_hash(&entries[at - 1].bytes).0);
+        format!(
+            "UPDATE generation SET position = {at}, leaf = x'{leaf}', frontier = x'{}' WHERE live = 1",
+            hex(&frontier.to_bytes())
+        )
+    };
+    assert_eq!(site.sql("read-model.db", &set_back(&frontier)).await, 1);
+    named(site.verified(&[]).await, at + 1, &site.ann);
+    found(site.verified(&[]).await, "tile", at + 1);
+    // And where it was not even set back to what stood there.
+    let mut other = Frontier::default();
+    (0..at).for_each(|_| other.push(leaf_hash(b"another")));
+    assert_eq!(site.sql("read-model.db", &set_back(&other)).await, 1);
+    found(site.verified(&[]).await, "tree", at);
 }

@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use ledger::{Checkpoint, Frontier, leaf_hash, sign};
 use serde_json::json;
 use servers::Postgres;
-use stage::{Finished, Folder, MIB, Scene, Separate, new_user, run};
+use stage::{Finished, Folder, MIB, Scene, Separate, new_user, run, until};
 
 use crate::site::{found, key, sound};
 
@@ -41,6 +41,10 @@ async fn beside_running_services_a_row_that_was_edited_and_a_tail_that_is_gone_a
     let edit = json!({"quota_bytes": 11 * MIB});
     let edited = scene.operator().patch(&scene.user(&bob), &edit).await.receipt(200, &["UserEdited"]);
     let (folder, tree) = (&scene.folder, tree(&separate).await);
+    let size = async || {
+        scene.stack.queries_as("auditor").get("/ledger/checkpoint").await.text.lines().nth(1)?.parse::<u64>().ok()
+    };
+    until("it is signed", async || size().await.filter(|size| *size == tree.size())).await;
     let report = sound(verified(&separate, folder, &tree).await);
     assert_eq!(report["entries"], tree.size(), "{report}");
     assert!(report["checked"].to_string().contains("read model"), "{report}");

@@ -178,7 +178,7 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
         Measures { projector: &projector, log, lag, destroyed, looked, logins: &logins, hasher }.show(metrics);
     }
     let checkpoints = Arc::clone(&parts.signing.checkpoints);
-    let signer = Signer::new(Arc::clone(&parts.ledger), parts.signing, Arc::clone(&log));
+    let signer = Signer::new(Arc::clone(&parts.ledger), parts.signing, Arc::clone(&log), parts.vault.clone());
     let served = signer.served();
     let signing = signer.sign(progress.clone(), parts.health.check("ledger"), stop.clone());
     let signing = tokio::spawn(signing);

@@ -153,8 +153,12 @@ impl<'a> Halves<'a> {
 }
 
 fn trailer_parts(trailer: &[u8]) -> Option<(Uuid, Vec<u8>)> {
-    let (key, tag) = std::str::from_utf8(trailer).ok()?.split_once(' ')?;
-    Some((Uuid::try_parse(key).ok()?, STANDARD.decode(tag).ok()?))
+    let (text, tag) = std::str::from_utf8(trailer).ok()?.split_once(' ')?;
+    let key = Uuid::try_parse(text).ok()?;
+    // It stands outside of what is authenticated: there is one way to write it.
+    let as_written = key.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text;
+    as_written.then_some(())?;
+    Some((key, STANDARD.decode(tag).ok()?))
 }
 
 fn parse(line: &[u8]) -> Result<Line<'_>, String> {

@@ -71,9 +71,10 @@ fn without_a_key_an_entry_is_read_whoever_made_its_mac_and_is_not_taken_for_auth
 fn every_flipped_byte_is_found() {
     for (name, change) in changes() {
         let stored = sealed(&change);
-        for i in 0..stored.entry.bytes.len() {
+        // The second is the one between a letter and its capital.
+        for (i, bit) in (0..stored.entry.bytes.len()).flat_map(|i| [(i, 1), (i, 0x20)]) {
             let mut flipped = stored.clone();
-            flipped.entry.bytes[i] ^= 1;
+            flipped.entry.bytes[i] ^= bit;
             assert_eq!(opened(&flipped).map_err(|corrupt| corrupt.position), Err(Position::new(9)), "{name}, byte {i}");
         }
         for cut in [0, 1, stored.entry.bytes.len() / 2, stored.entry.bytes.len() - 1] {
@@ -81,6 +82,24 @@ fn every_flipped_byte_is_found() {
             short.entry.bytes.truncate(cut);
             assert!(opened(&short).is_err(), "{name}, cut at {cut}");
         }
+    }
+}
+
+#[test]
+fn the_key_of_its_mac_is_written_in_one_way() {
+    let key = Uuid::from_u128(0xabcd_ef01_abcd_ef01_abcd_ef01_abcd_ef01);
+    let macs = MacKeys::new(MacKey::new(key, Zeroizing::new([7; 32])), []);
+    let entry = seal(&named("PlanChanged"), log(), &keys(), macs.present(), &mut Counting::default()).unwrap();
+    let stored = Stored { position: Position::new(9), entry };
+    let text = String::from_utf8(stored.entry.bytes.clone()).unwrap();
+    let written = |key: &str| {
+        let bytes = text.replace("abcdef01-abcd-ef01-abcd-ef01abcdef01", key).into_bytes();
+        check_mac(&Stored { entry: Entry { bytes, ..stored.entry.clone() }, ..stored.clone() }, log(), &macs)
+    };
+    written(&key.to_string()).unwrap();
+    let upper = key.to_string().to_uppercase();
+    for other in [upper, key.simple().to_string(), key.braced().to_string(), key.urn().to_string()] {
+        assert!(written(&other).is_err(), "{other}");
     }
 }
 

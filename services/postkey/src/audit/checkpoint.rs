@@ -18,6 +18,8 @@ use crate::folder::{Folder, read_token};
 
 /// What a projection's address of its checkpoint ends with, and beside it that of its crossings.
 const AT: (&str, &str) = ("/ledger/checkpoint", "/ledger/crossings");
+/// The most bytes that are taken of an answer: a thousand crossings.
+const MOST: usize = 1 << 20;
 /// How long a service may take to answer with its checkpoint.
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -84,9 +86,20 @@ impl CheckpointArgs {
             request = request.bearer_auth(read_token(path)?.expose_secret());
         }
         let failed = |error: reqwest::Error| Failure::failed(format!("{url}: {}", error.without_url()));
-        let answer = request.send().await.map_err(failed)?;
+        let mut answer = request.send().await.map_err(failed)?;
         match answer.status().as_u16() {
-            200 => answer.text().await.map(Some).map_err(failed),
+            200 => {
+                let mut text = Vec::new();
+                while let Some(piece) = answer.chunk().await.map_err(failed)? {
+                    text.extend_from_slice(&piece);
+                    if text.len() > MOST {
+                        return Err(Failure::failed(format!("{url} answers with more than a checkpoint can be")));
+                    }
+                }
+                String::from_utf8(text)
+                    .map(Some)
+                    .map_err(|_| Failure::failed(format!("{url} does not answer with a text")))
+            }
             404 => Ok(None),
             401 | 403 => Err(Failure::failed(format!(
                 "{url} wants a token of the role auditor or operator: name its file with --token-file"

@@ -32,7 +32,13 @@ impl Pin {
         match ledger::open(&note, keys) {
             Ok(opened) => pin(Some(opened.checkpoint), false),
             // It was signed by who was believed when it was kept.
-            Err(NoteError::NotSigned) => pin(unsigned(&note), true),
+            Err(NoteError::NotSigned) => match unsigned(&note) {
+                Some(kept) => pin(Some(kept), true),
+                None => Err(Failure::usage(format!(
+                    "{}: it is no checkpoint: name the file that an earlier `--pin` has made, or one that is not there yet",
+                    path.display()
+                ))),
+            },
             Err(error) => Err(Failure::usage(format!(
                 "{}: {error}: name the file that an earlier `--pin` has made, or one that is not there yet",
                 path.display()
@@ -54,6 +60,10 @@ impl Pin {
                 "the pinned checkpoint is of the ledger {}, and this one of {}: another was put in its place",
                 kept.origin, checkpoint.origin
             );
+            findings.add(position, Kind::Tree, what);
+        } else if kept.size == checkpoint.size && kept.root != checkpoint.root {
+            let what =
+                "the pinned checkpoint is of as many entries as this one, and of other ones: two histories were signed";
             findings.add(position, Kind::Tree, what);
         } else if self.unsigned {
             let what = "the pinned checkpoint is signed by a key that is not among the public keys any more: they were replaced";

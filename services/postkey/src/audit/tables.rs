@@ -88,17 +88,17 @@ pub fn events<'a>(events: impl IntoIterator<Item = &'a Event>, unseen: &str) -> 
 /// Who asked for it.
 pub fn by(event: &Event) -> String {
     match &event.actor {
-        Some(actor) => format!("{} ({actor})", event.client),
-        None => event.client.clone(),
+        Some(actor) => format!("{} ({})", one_line(&event.client), one_line(actor)),
+        None => one_line(&event.client),
     }
 }
 
 /// What an event says, in words.
 pub fn said(data: &EventData, unseen: &str) -> String {
-    let seen = |text: &Option<String>| text.clone().unwrap_or_else(|| unseen.to_owned());
+    let seen = |text: &Option<String>| text.as_deref().map_or_else(|| unseen.to_owned(), one_line);
     let mut said = Vec::new();
-    said.extend(data.domain.clone());
-    said.extend(data.customer.as_ref().map(|customer| format!("customer {customer}")));
+    said.extend(data.domain.as_deref().map(one_line));
+    said.extend(data.customer.as_ref().map(|customer| format!("customer {}", one_line(customer))));
     said.extend(data.plan.map(plan));
     said.extend(data.address.as_ref().map(seen));
     said.extend(data.first_name.as_ref().map(|name| format!("first name {}", seen(name))));

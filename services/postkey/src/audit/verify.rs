@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use audit::verify::{
     Anchor, Anchors, CheckpointReport, Dooms, Examiner, Extent, History, Kind, Report, RowsSeen, Tiles, Watches,
-    compare, take_log,
+    applied, compare, take_log,
 };
 use clap::Args;
 use domain::Position;
@@ -65,11 +65,8 @@ pub struct VerifyArgs {
 pub async fn verify(args: VerifyArgs) -> Result<(), Failure> {
     let json = args.json;
     let report = look(args).await.map_err(Failure::could_not_look)?;
-    if json {
-        print(format_args!("{}", serde_json::to_string(&report)?))?;
-    } else {
-        print(format_args!("{}", told::told(&report)))?;
-    }
+    let said = if json { serde_json::to_string(&report)? } else { told::told(&report) };
+    print(format_args!("{said}")).map_err(Failure::could_not_look)?;
     match report.findings_in_all {
         0 => Ok(()),
         1 => Err(Failure::failed("tampered: there is one finding")),
@@ -82,8 +79,8 @@ pub struct Word {
     note: String,
     checkpoint: Result<Opened, (NoteError, Option<Checkpoint>)>,
     pin: Option<Pin>,
-    /// The newest one in the key store, where that is at hand and has one.
-    stored: Option<Result<Checkpoint, NoteError>>,
+    /// The newest one in the key store, where that is at hand; none where it has none.
+    stored: Option<Result<Option<Checkpoint>, NoteError>>,
     trusted: Trusted,
 }
 
@@ -102,9 +99,9 @@ impl Word {
 
     /// And the newest checkpoint in the key store, read after the other.
     #[must_use]
-    pub fn with_stored(self, note: &str) -> Self {
-        let stored = ledger::open(note, &self.trusted.keys).map(|opened| opened.checkpoint);
-        Self { stored: Some(stored), ..self }
+    pub fn with_stored(self, note: Option<&str>) -> Self {
+        let stored = note.map(|note| ledger::open(note, &self.trusted.keys).map(|opened| opened.checkpoint));
+        Self { stored: Some(stored.transpose()), ..self }
     }
 
     /// The checkpoint, where it is to be believed.
@@ -121,7 +118,7 @@ impl Word {
     pub fn anchors(&self) -> Anchors {
         let checkpoint = self.checkpoint().map(|checkpoint| (Anchor::Checkpoint, checkpoint));
         let pin = self.pin().and_then(Pin::checkpoint).map(|pinned| (Anchor::Pin, pinned));
-        let stored = self.stored.iter().flatten().map(|stored| (Anchor::Stored, stored));
+        let stored = self.stored.iter().flatten().flatten().map(|stored| (Anchor::Stored, stored));
         Anchors::new(checkpoint.into_iter().chain(pin).chain(stored))
     }
 
@@ -140,13 +137,16 @@ impl Word {
                 history.findings.add(Position::START, Kind::Signature, what);
             }
             // Each is there before anybody sees it.
-            (Some(Ok(stored)), Some(checkpoint)) if stored.size < checkpoint.size => {
-                let what = format!(
-                    "the newest checkpoint in the key store is of {} entries, and one of {} was signed: the store was restored \
-                     from an older copy",
-                    stored.size, checkpoint.size
-                );
-                history.findings.add(Position::new(stored.size).next(), Kind::Key, what);
+            (Some(Ok(stored)), Some(checkpoint)) => {
+                let size = stored.as_ref().map_or(0, |stored| stored.size);
+                if size < checkpoint.size {
+                    let what = format!(
+                        "the newest checkpoint in the key store is of {size} entries, and one of {} was signed: the store was \
+                         restored from an older copy",
+                        checkpoint.size
+                    );
+                    history.findings.add(Position::new(size).next(), Kind::Key, what);
+                }
             }
             _ => {}
         }
@@ -235,10 +235,8 @@ async fn look(args: VerifyArgs) -> Result<Report, Failure> {
         let store = instruments.checkpoints.as_deref();
         let trusted = Trusted::follow(believed, &args.checkpoint.crossings(store).await?)?;
         let mut word = Word::of(note, trusted, args.pin.as_deref())?;
-        if let Some(store) = store
-            && let Some(newest) = store.newest().await.map_err(Failure::usage)?
-        {
-            word = word.with_stored(&newest);
+        if let Some(store) = store {
+            word = word.with_stored(store.newest().await.map_err(Failure::usage)?.as_deref());
         }
         let report = look_at(&log, instruments, read_model.as_ref(), &word).await?;
         if report.sound {
@@ -258,13 +256,19 @@ async fn look_at(
     word: &Word,
 ) -> Result<Report, Failure> {
     let Instruments { examiner, mut watches, .. } = instruments;
-    let mut history = History::new(log.id(), Extent::Log, word.anchors(), watches.dooms.is_some());
-    word.judge(&mut history);
     let model = match read_model {
         Some(url) => Some(ReadModelHandle::open_to_read(url).await?),
         None => None,
     };
     let rows = model.as_ref().map(|model| Arc::new(AuditedRows(model.ports())));
+    let mut anchors = word.anchors();
+    if let Some(rows) = &rows
+        && let Some(applied) = applied(&**rows).await?
+    {
+        anchors = anchors.and(Anchor::Rows, applied.position.get(), applied.frontier.root());
+    }
+    let mut history = History::new(log.id(), Extent::Log, anchors, watches.dooms.is_some());
+    word.judge(&mut history);
     if let Some(rows) = &rows {
         watches.tiles = Some(Tiles::new(Arc::clone(rows) as _).await?);
         history = history.with_ledger();
@@ -275,8 +279,11 @@ async fn look_at(
     }
     let seen = looked?;
     history.end();
-    if let Some(tiles) = &watches.tiles {
-        tiles.end(&mut history);
+    if let (Some(tiles), Some(seen)) = (&watches.tiles, &seen) {
+        tiles.end(seen.applied, &mut history);
+    }
+    if let Some(dooms) = &watches.dooms {
+        dooms.end(&mut history);
     }
     let (checked, not_checked) = told::checks(&history, &examiner, &watches, word.pin(), seen);
     let beyond = word.checkpoint().map_or(0, |checkpoint| history.last().get().saturating_sub(checkpoint.size));

@@ -1,16 +1,18 @@
 //! The signer: within a second after a change there is a checkpoint that holds it.
 //!
 //! It signs no tree that is not a continuation of every checkpoint that it can see: the newest in the key store, that in the
-//! file beside its key, and the last that it has served. What it signs is in the key store before anybody sees it, put there
+//! file beside its key, and the last that it has served. What is new in it the signer reads in the log itself, and checks its
+//! MACs: rows say which leaves there are, and are not believed of any. What it signs is in the key store before anybody sees it, put there
 //! in the place of the one that it continues; of several that sign at once one does, and the others look again. A crash
 //! between two steps leaves a checkpoint that the next turn serves and files as any other's: there is no other way back.
 //!
-//! Who can change the rows alone, the key store alone or the file alone makes it stop, or nothing at all; it forks only for
-//! whoever changes all three, or has the key.
+//! Who can change rows, key store and file makes it stop, or nothing at all: what it signs is the log's. It forks only for whoever
+//! changes all of them and the log too, with the keyring's MAC keys, or has the ledger's key.
 
 mod keeping;
 mod nodes;
 mod tree;
+mod walked;
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event_log::{EventLog, Scope};
-use keys::CheckpointStore;
+use keys::{CheckpointStore, Vault};
 use ledger::{Checkpoint, NoteKey};
 use postkey_http::HealthCheck;
 use tokio::sync::watch;
@@ -29,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::keeping::{Keeping, Kept};
 use self::tree::Tree;
+use self::walked::Walked;
 use crate::projector::Progress;
 use crate::read_model::{LedgerRows, ReadModelError};
 
@@ -95,15 +98,17 @@ pub struct Signer {
     rows: Arc<dyn LedgerRows>,
     signing: Signing,
     log: Arc<EventLog>,
+    vault: Vault,
+    walked: Walked,
     served: watch::Sender<Option<Served>>,
     /// That the key store was restored from an older copy: said until a person has looked, and started the service again.
     restored: Option<String>,
 }
 
 impl Signer {
-    /// Of the tree of `log`, as the rows have it.
-    pub fn new(rows: Arc<dyn LedgerRows>, signing: Signing, log: Arc<EventLog>) -> Self {
-        Self { rows, signing, log, served: watch::Sender::default(), restored: None }
+    /// Of the tree of `log`, as the rows have it. With the keyring of `vault` the entries are known for ours.
+    pub fn new(rows: Arc<dyn LedgerRows>, signing: Signing, log: Arc<EventLog>, vault: Vault) -> Self {
+        Self { rows, signing, log, vault, walked: Walked::default(), served: watch::Sender::default(), restored: None }
     }
 
     /// What is served, as it goes; none before it is known that there is a checkpoint of this tree.
@@ -154,6 +159,7 @@ impl Signer {
             let Some(next) = keeping.next(&tree) else {
                 return self.publish(&keeping, keeping.newest.clone()).await;
             };
+            self.walked.up_to(&tree, keeping.stored(), (&self.log, &self.vault)).await?;
             if self.signing.checkpoints.replace(keeping.newest_note(), &next.kept.note, &next.crossings).await? {
                 return self.publish(&keeping, Some(next.kept)).await;
             }

@@ -1,4 +1,5 @@
-//! The tree as the rows have it, and what it is a continuation of.
+//! The tree as the rows have it, and what it is a continuation of. The rows and what they say of themselves lie in one database:
+//! that the log has it too is found by [`super::walked`].
 
 use domain::Position;
 use ledger::{Checkpoint, ConsistencyPlan, Frontier, Hash, verify_consistency};
@@ -7,13 +8,19 @@ use super::Hindrance;
 use super::nodes::Nodes;
 use crate::read_model::{LedgerRows, LedgerState};
 
-/// The tree of all that is applied. Its root is the projector's, and the rows' own.
+/// The tree of all that is applied. Its root is that of the applied position, and the rows' own.
 pub struct Tree<'a> {
     rows: &'a dyn LedgerRows,
     /// How many leaves it has.
     pub size: u64,
     /// Its root.
     pub root: Hash,
+}
+
+async fn begun(rows: &dyn LedgerRows, size: u64) -> Result<Frontier, Hindrance> {
+    let plan = Frontier::plan(size);
+    let nodes = Nodes::read(rows, &plan.nodes()).await?;
+    plan.take_up(|level, index| nodes.hash(level, index)).map_err(altered)
 }
 
 /// What is said of rows that are not those of the log that was applied.
@@ -33,13 +40,21 @@ impl<'a> Tree<'a> {
             let at = applied.position;
             return Err(Hindrance::Later(format!("the ledger's rows are at position {size}, and the others at {at}")));
         }
-        let plan = Frontier::plan(size.get());
-        let nodes = Nodes::read(rows, &plan.nodes()).await?;
-        let frontier = plan.take_up(|level, index| nodes.hash(level, index)).map_err(altered)?;
+        let frontier = begun(rows, size.get()).await?;
         if frontier != applied.frontier {
             return Err(altered(format!("their tree of {size} leaves has another root")));
         }
         Ok(Some(Self { rows, size: size.get(), root: frontier.root() }))
+    }
+
+    /// The frontier of its first leaves, by the rows' own nodes.
+    pub async fn begun(&self, size: u64) -> Result<Frontier, Hindrance> {
+        begun(self.rows, size).await
+    }
+
+    /// What is said where the log has other entries than it has leaves, behind the first so many.
+    pub fn is_not_the_logs(&self, proved: u64) -> Hindrance {
+        altered(format!("their leaves {} to {} are not the hashes of its entries", proved + 1, self.size))
     }
 
     /// Proves, by the rows' own nodes, that the tree begins with a checkpoint's, which is no larger.

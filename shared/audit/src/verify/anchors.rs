@@ -14,6 +14,8 @@ pub enum Anchor {
     Pin,
     /// That of the newest checkpoint in the key store.
     Stored,
+    /// What the read model says that it was made from.
+    Rows,
 }
 
 impl Anchor {
@@ -22,6 +24,7 @@ impl Anchor {
             Self::Checkpoint => "the checkpoint",
             Self::Pin => "the pinned checkpoint",
             Self::Stored => "the newest checkpoint in the key store",
+            Self::Rows => "the read model",
         }
     }
 }
@@ -39,10 +42,19 @@ pub struct Anchors {
 impl Anchors {
     /// Checkpoints to hold the tree against.
     pub fn new<'a>(checkpoints: impl IntoIterator<Item = (Anchor, &'a Checkpoint)>) -> Self {
-        let mut ahead: Vec<_> =
-            checkpoints.into_iter().map(|(anchor, checkpoint)| (checkpoint.size, checkpoint.root, anchor)).collect();
-        ahead.sort_by_key(|(size, ..)| std::cmp::Reverse(*size));
-        Self { ahead, proved: 0, held: Vec::new() }
+        let mut anchors = Self::default();
+        for (anchor, checkpoint) in checkpoints {
+            anchors = anchors.and(anchor, checkpoint.size, checkpoint.root);
+        }
+        anchors
+    }
+
+    /// And another root.
+    #[must_use]
+    pub fn and(mut self, anchor: Anchor, size: u64, root: Hash) -> Self {
+        self.ahead.push((size, root, anchor));
+        self.ahead.sort_by_key(|(size, ..)| std::cmp::Reverse(*size));
+        self
     }
 
     /// Whether the root of a tree of this size is asked for.
@@ -68,9 +80,11 @@ impl Anchors {
         }
     }
 
-    /// What is still ahead where the log ends, at `end`: its tail was cut off.
+    /// What is still ahead where the log ends, at `end`: its tail was cut off. What lies before that could not be held, for
+    /// something was found that left the tree without a root.
     pub fn end(&mut self, end: Position, findings: &mut Findings) {
-        for (size, _, anchor) in std::mem::take(&mut self.ahead) {
+        let ahead = std::mem::take(&mut self.ahead);
+        for (size, _, anchor) in ahead.into_iter().filter(|(size, ..)| *size > end.get()) {
             let first = end.next();
             let what = format!(
                 "the log ends at position {end}, and {} is of {size} entries: positions {first} to {size} are gone",

@@ -44,6 +44,8 @@ pub struct PartsSeen {
     pub opened: u64,
     /// How many were erased: their keys have been destroyed.
     pub erased: u64,
+    /// Those keys.
+    pub destroyed: Vec<KeyId>,
     /// Keys that were lost, each with what happened to it.
     pub lost: Vec<(KeyId, &'static str)>,
 }
@@ -102,7 +104,10 @@ fn seen(ids: impl Iterator<Item = KeyId>, fetched: &Fetched) -> PartsSeen {
         match fetched.lost.iter().find(|(lost, _)| *lost == id) {
             Some(lost) => parts.lost.push(*lost),
             None if fetched.keys.live(id).is_some() => parts.opened += 1,
-            None => parts.erased += 1,
+            None => {
+                parts.erased += 1;
+                parts.destroyed.push(id);
+            }
         }
     }
     parts

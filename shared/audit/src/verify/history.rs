@@ -56,6 +56,9 @@ pub struct History {
     pub parts: PartsSeen,
     /// Keys that entries doom, and where, since they were last taken.
     pub doomed: Vec<(Position, KeyId)>,
+    /// Keys that were destroyed, and that no entry has doomed so far: by which entry they were used, where doomed ones are asked
+    /// for.
+    pub(super) undoomed: HashMap<KeyId, (ServiceId, Position)>,
 }
 
 /// What a ledger beside the log has to have too.
@@ -105,6 +108,7 @@ impl History {
             tally: Tally::default(),
             parts: PartsSeen::default(),
             doomed: Vec::new(),
+            undoomed: HashMap::new(),
         }
     }
 
@@ -166,6 +170,11 @@ impl History {
         self.parts.sealed += parts.sealed;
         self.parts.opened += parts.opened;
         self.parts.erased += parts.erased;
+        if let (Some(service), true) = (subject.of_service(), self.keys.is_some()) {
+            for key in parts.destroyed {
+                self.undoomed.entry(key).or_insert((service, position));
+            }
+        }
         if !parts.lost.is_empty() {
             self.opaque.extend(subject.of_service());
         }
@@ -199,12 +208,7 @@ impl History {
             self.findings.add(Position::new(1), Kind::Missing, "there are no entries");
         }
         for (last, disputed) in self.chains.values().filter_map(|chain| Some((chain.last.position, chain.disputed?))) {
-            altered(&mut self.findings, disputed, last, "one of the two was altered");
-            self.findings.add(
-                last,
-                Kind::Bytes,
-                format!("it names other bytes for position {disputed} than stand there"),
-            );
+            undecided(&mut self.findings, disputed, last);
         }
         if self.extent == Extent::Log {
             self.anchors.end(self.last, &mut self.findings);
@@ -313,15 +317,16 @@ impl History {
             if let Some(disputed) = before.disputed {
                 altered(findings, disputed, last.position, "it was altered");
             }
-            if before.at.is_some_and(|at| opened.change.at < at) {
-                let what = format!("it is from before position {}, which it follows on its service", last.position);
-                findings.add(position, Kind::Order, what);
-            }
+            back_in_time(findings, before, opened);
             return (before.sound, None);
         }
         match prev {
             // What stands in between is of others.
             Some(prev) if prev.position > last.position && matches!(self.extent, Extent::User(..)) => {
+                if let Some(disputed) = before.disputed {
+                    undecided(findings, disputed, last.position);
+                }
+                back_in_time(findings, before, opened);
                 return (before.sound, None);
             }
             Some(prev) if prev.position == last.position => match (before.disputed, authentic) {
@@ -390,10 +395,27 @@ impl History {
             let before = keys.remove(id);
             // The fold before has found it possible.
             let Ok(after) = UserKeys::evolve(before, event, moment) else { continue };
-            self.doomed.extend(UserKeys::doomed(before, after).map(|key| (moment.position, key)));
+            for key in UserKeys::doomed(before, after) {
+                self.undoomed.remove(&key);
+                self.doomed.push((moment.position, key));
+            }
             keys.extend(after.map(|after| (*id, after)));
         }
     }
+}
+
+/// Names an entry that is from before the one that it comes after.
+fn back_in_time(findings: &mut Findings, before: &Chain, opened: &Opened) {
+    if before.at.is_some_and(|at| opened.change.at < at) {
+        let what = format!("it is from before position {}, which it follows on its service", before.last.position);
+        findings.add(opened.link.position, Kind::Order, what);
+    }
+}
+
+/// Names two entries of which one was altered, and nobody says which.
+fn undecided(findings: &mut Findings, disputed: Position, last: Position) {
+    altered(findings, disputed, last, "one of the two was altered");
+    findings.add(last, Kind::Bytes, format!("it names other bytes for position {disputed} than stand there"));
 }
 
 /// Names an entry whose bytes are not those that another was written after.

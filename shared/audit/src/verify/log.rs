@@ -172,6 +172,20 @@ impl Dooms {
         self.cursor
     }
 
+    /// What was destroyed and is doomed by nothing, once the whole of a log was read that nobody has closed: keys are fetched with
+    /// the entries that use them, so what dooms them stood there by then.
+    pub fn end(&self, history: &mut History) {
+        let mut undoomed: Vec<_> = std::mem::take(&mut history.undoomed).into_iter().collect();
+        undoomed.retain(|(_, (service, _))| history.is_sound(*service));
+        undoomed.sort_unstable_by_key(|(key, (_, position))| (*position, *key));
+        for (key, (_, position)) in undoomed {
+            let what = format!(
+                "key {key}, which it is sealed under, was destroyed, and no entry dooms it: restore the key store"
+            );
+            history.findings.add(position, Kind::Key, what);
+        }
+    }
+
     /// Looks at what entries doom that `history` has taken in since it was asked last.
     pub(super) async fn look(&mut self, history: &mut History) -> Result<(), Unavailable> {
         let doomed = std::mem::take(&mut history.doomed);

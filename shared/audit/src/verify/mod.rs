@@ -21,7 +21,7 @@ pub use finding::{Finding, Findings, Kind};
 pub use history::{Extent, History};
 pub use log::{CouldNotLook, Dooms, Watches, take_log};
 pub use report::{CheckpointReport, Report};
-pub use rows::{LiveRows, RowsSeen, RowsUnread, compare};
+pub use rows::{LiveRows, RowsSeen, RowsUnread, applied, compare};
 pub use tally::Tally;
 pub use tiles::{KeptNodes, Tiles};
 

@@ -83,8 +83,9 @@ enum Verdict {
     Same,
     /// Its service can't be folded.
     Unknown,
-    /// It differs from what it was made by the entry at this position, which may not be applied yet.
-    Differs(Position),
+    /// It differs from what it was made by the entry at the first position, which may not be applied yet. It is itself of the
+    /// second, where it is there.
+    Differs(Position, Option<Position>),
     /// There is one, of this position, and the log makes none.
     Unexplained(Position),
 }
@@ -100,7 +101,11 @@ pub async fn compare(
     mut further: impl AsyncFnMut(&mut History) -> Result<(), CouldNotLook>,
 ) -> Result<RowsSeen, CouldNotLook> {
     let mut seen = RowsSeen::default();
-    let mut suspects = suspects(rows, history, &mut seen).await?;
+    let mut unread = Vec::new();
+    let mut suspects = suspects(rows, history, &mut seen, &mut unread).await?;
+    for (at, what) in unread {
+        history.findings.add(at, Kind::Row, what);
+    }
     for look in 1..=LOOKS {
         let before = applied(rows).await?;
         further(history).await?;
@@ -115,16 +120,17 @@ pub async fn compare(
         }
         let mut open = Vec::new();
         for id in suspects {
-            let (at, what) = match verdict(history, id, &found) {
+            let (at, of, what) = match verdict(history, id, &found) {
                 Verdict::Same => continue,
                 Verdict::Unknown => {
                     seen.unknown += 1;
                     continue;
                 }
-                Verdict::Differs(at) => (at, format!("the row of {id} is not what the log makes of it")),
-                Verdict::Unexplained(at) => (at, format!("there is a row of {id}, and the log makes none")),
+                Verdict::Differs(at, of) => (at, of, format!("the row of {id} is not what the log makes of it")),
+                Verdict::Unexplained(at) => (at, Some(at), format!("there is a row of {id}, and the log makes none")),
             };
-            let not_yet = at > position && at <= history.last();
+            // Rows and applied position come together: a row is never of an entry behind that.
+            let not_yet = at > position && at <= history.last() && of.is_none_or(|of| of <= position);
             if (moves || not_yet) && look < LOOKS {
                 open.push(id);
             } else if not_yet {
@@ -143,12 +149,18 @@ pub async fn compare(
 }
 
 /// Rows that are not what the fold has, or can't be read, in one pass over all of them.
-async fn suspects(rows: &dyn LiveRows, history: &History, seen: &mut RowsSeen) -> Result<Vec<Id>, CouldNotLook> {
+/// What can't be read is told in `unread`.
+async fn suspects(
+    rows: &dyn LiveRows,
+    history: &History,
+    seen: &mut RowsSeen,
+    unread: &mut Vec<(Position, String)>,
+) -> Result<Vec<Id>, CouldNotLook> {
     let fold = history.folding();
     let (mut suspects, mut alike) = (Vec::new(), HashSet::new());
     let mut services: HashSet<ServiceId> = fold.services.keys().copied().collect();
     let mut after: Option<ServiceRow> = None;
-    while let Some(page) = readable(rows.services(after.as_ref()).await)? {
+    while let Some(page) = told(rows.services(after.as_ref()).await, unread, (Position::START, "services"))? {
         let Some(last) = page.last().cloned() else { break };
         for row in page {
             seen.rows += 1;
@@ -159,7 +171,9 @@ async fn suspects(rows: &dyn LiveRows, history: &History, seen: &mut RowsSeen) -
     }
     for service in services {
         let mut after = None;
-        while let Some(page) = readable(rows.users(service, after).await)? {
+        let at = fold.services.get(&service).map_or(Position::START, |row| row.last.position);
+        let of = format!("users of service {service}");
+        while let Some(page) = told(rows.users(service, after).await, unread, (at, &of))? {
             let Some(last) = page.last().map(|row| row.id) else { break };
             for row in page {
                 seen.rows += 1;
@@ -168,7 +182,7 @@ async fn suspects(rows: &dyn LiveRows, history: &History, seen: &mut RowsSeen) -
             after = Some(last);
         }
     }
-    if let Some(strays) = readable(rows.strays().await)? {
+    if let Some(strays) = told(rows.strays().await, unread, (Position::START, "users of no service"))? {
         suspects.extend(strays.into_iter().map(Id::User));
     }
     let folded = fold.services.keys().map(|id| Id::Service(*id)).chain(fold.users.keys().map(|id| Id::User(*id)));
@@ -186,6 +200,19 @@ fn sort(id: Id, same: bool, alike: &mut HashSet<Id>, suspects: &mut Vec<Id>) {
     }
 }
 
+/// None where a row is damaged, which is told: those of it that the log knows are then looked at by their ids, and there may be
+/// others.
+fn told<T>(
+    read: Result<T, RowsUnread>,
+    unread: &mut Vec<(Position, String)>,
+    (at, of): (Position, &str),
+) -> Result<Option<T>, CouldNotLook> {
+    if let Err(RowsUnread::Damaged(what)) = &read {
+        unread.push((at, format!("the rows of {of} can't all be read: {what}")));
+    }
+    readable(read)
+}
+
 /// None where a row is damaged: all that are not known to be alike are then looked at by their ids.
 fn readable<T>(read: Result<T, RowsUnread>) -> Result<Option<T>, CouldNotLook> {
     match read {
@@ -195,7 +222,11 @@ fn readable<T>(read: Result<T, RowsUnread>) -> Result<Option<T>, CouldNotLook> {
     }
 }
 
-async fn applied(rows: &dyn LiveRows) -> Result<Option<Applied>, CouldNotLook> {
+/// How far the rows say that the log was applied; none where nothing was.
+///
+/// # Errors
+/// Where they can't be asked.
+pub async fn applied(rows: &dyn LiveRows) -> Result<Option<Applied>, CouldNotLook> {
     rows.applied().await.map_err(|unread| CouldNotLook::Rows(unread.to_string()))
 }
 
@@ -249,7 +280,7 @@ fn verdict(history: &History, id: Id, found: &Rows) -> Verdict {
         Id::Service(id) if !history.is_sound(id) => Verdict::Unknown,
         Id::Service(id) => match (fold.services.get(&id), found.services.get(&id)) {
             (own, row) if own == row => Verdict::Same,
-            (Some(own), _) => Verdict::Differs(own.last.position),
+            (Some(own), row) => Verdict::Differs(own.last.position, row.map(|row| row.last.position)),
             (None, row) => Verdict::Unexplained(row.map_or(Position::START, |row| row.last.position)),
         },
         Id::User(id) => {
@@ -258,9 +289,11 @@ fn verdict(history: &History, id: Id, found: &Rows) -> Verdict {
             match (own, row) {
                 (own, row) if own == row => Verdict::Same,
                 _ if service.is_some_and(|service| !history.is_sound(service)) => Verdict::Unknown,
-                (Some(own), _) => Verdict::Differs(own.user.revision),
+                (Some(own), row) => Verdict::Differs(own.user.revision, row.map(|row| row.user.revision)),
                 // Its erasure may not be applied yet.
-                (None, Some(row)) if fold.is_erased(id) => Verdict::Differs(history.last().max(row.user.revision)),
+                (None, Some(row)) if fold.is_erased(id) => {
+                    Verdict::Differs(history.last().max(row.user.revision), Some(row.user.revision))
+                }
                 (None, row) => Verdict::Unexplained(row.map_or(Position::START, |row| row.user.revision)),
             }
         }

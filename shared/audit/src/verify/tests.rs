@@ -372,3 +372,47 @@ fn a_log_of_another_id_is_found_by_its_first_entry() {
     case.take(&case.entries, &examiner, &mut history);
     assert_eq!(kinds(&history, 1), [Kind::Order]);
 }
+
+#[test]
+fn an_anchor_that_could_not_be_held_is_no_tail_that_was_cut_off() {
+    let case = Case::new();
+    let mut entries = case.entries.clone();
+    entries.remove(4);
+    let history = case.found(&entries, entries.len() + 1, &case.with_macs());
+    assert!(!history.held(Anchor::Checkpoint), "the tree is not whole");
+    let end = entries.len() as u64 + 1;
+    assert!(history.findings.kept().iter().all(|found| found.position <= end), "{:?}", history.findings);
+}
+
+#[test]
+fn what_stands_in_between_of_others_hides_no_dispute_and_no_step_back_in_time() {
+    let case = Case::of(&[
+        (1, Act::Provision),
+        (1, Act::Add(1, 1)),
+        (1, Act::Add(2, 2)),
+        (1, Act::Edit(1, "Anna".to_owned(), 3)),
+        (1, Act::Edit(1, "Ann".to_owned(), 3)),
+        (1, Act::Edit(2, "Bob".to_owned(), 3)),
+        (1, Act::Edit(1, "Anne".to_owned(), 3)),
+    ]);
+    let own: Vec<_> = [2, 4, 5, 7].map(|index| case.entries[index].clone()).to_vec();
+    let found = |entries: &[Stored]| {
+        let service = entries[0].entry.subject.of_service().unwrap();
+        let mut history = History::new(LOG, Extent::User(service, user_of(1, 1)), Anchors::default(), false);
+        case.take(entries, &without_keys(), &mut history);
+        history.end();
+        history.findings.kept().iter().map(|found| (found.position, found.kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&own), []);
+    let with = |index: usize, from: &str, to: &str| {
+        let mut entries = own.clone();
+        let text = String::from_utf8(entries[index].entry.bytes.clone()).unwrap();
+        assert!(text.contains(from), "{text}");
+        entries[index].entry.bytes = text.replacen(from, to, 1).into_bytes();
+        entries
+    };
+    // The second edit names the first one, whose quota is another now.
+    assert_eq!(found(&with(1, "3145728", "2097152")), [(5, Kind::Bytes), (6, Kind::Bytes)]);
+    let year = |entries: Vec<Stored>| found(&entries);
+    assert_eq!(year(with(3, "\"at\":\"20", "\"at\":\"19")), [(8, Kind::Order)]);
+}

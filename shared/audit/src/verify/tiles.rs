@@ -95,8 +95,17 @@ impl Tiles {
         Ok(())
     }
 
-    /// What is kept beyond the log's end, once that was reached.
-    pub fn end(&self, history: &mut History) {
+    /// What is kept beyond the log's end, once that was reached, or beyond the position at which the rows beside them were found
+    /// later.
+    pub fn end(&self, applied: Position, history: &mut History) {
+        if self.size > applied.get() && applied < history.last() {
+            let what = format!(
+                "the ledger beside the rows has {} leaves, and they say that the log is applied up to position {applied}: somebody \
+                 has set that back",
+                self.size
+            );
+            history.findings.add(applied.next(), Kind::Tile, what);
+        }
         if self.size > history.last().get() {
             let (at, end) = (history.last().next(), history.last());
             let what =

@@ -1,7 +1,7 @@
 //! Bad days: what was altered, restored or cut off is not signed over.
 
 use keys::CheckpointStore;
-use ledger::{Checkpoint, leaf_hash, sign};
+use ledger::{Checkpoint, Frontier, Hash, NodeRange, leaf_hash, sign};
 use postkey_http::{Health, Status};
 
 use super::*;
@@ -37,6 +37,62 @@ async fn an_altered_leaf_that_a_proof_stands_on_is_not_signed_over() {
     desk.grows(300 - signed).await;
     desk.alters(&format!("UPDATE ledger_leaf SET leaf = randomblob(32) WHERE position = {signed}")).await;
     desk.refuses("does not continue").await;
+}
+
+/// Somebody who can write to the whole read model, and makes rows, applied position and frontier fit each other.
+async fn writes(desk: &Desk, position: u64, leaves: &[Hash]) {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut frontier = Frontier::default();
+    leaves.iter().for_each(|leaf| frontier.push(*leaf));
+    let leaf = hex(&leaves[position as usize - 1].0);
+    desk.alters(&format!(
+        "INSERT OR REPLACE INTO ledger_leaf (position, leaf, user) VALUES ({position}, x'{leaf}', NULL)"
+    ))
+    .await;
+    let (last, bytes) = (hex(&leaves.last().unwrap().0), hex(&frontier.to_bytes()));
+    desk.alters(&format!(
+        "UPDATE generation SET position = {}, leaf = x'{last}', frontier = x'{bytes}' WHERE live = 1",
+        frontier.size()
+    ))
+    .await;
+}
+
+async fn leaves(desk: &Desk) -> Vec<Hash> {
+    let range = NodeRange { level: 0, indexes: 0..desk.head().await.get() };
+    desk.model.nodes(&range).await.unwrap().into_iter().map(|node| node.hash).collect()
+}
+
+#[tokio::test]
+async fn a_leaf_that_is_no_entrys_is_not_signed_also_where_all_rows_agree() {
+    let mut desk = Desk::set().await;
+    desk.signer.turn().await.unwrap();
+    desk.grows(2).await;
+    let (head, own) = (desk.head().await.get(), leaves(&desk).await);
+    // In the place of one that is not signed yet, before the last, and in that of the last.
+    for position in [head - 1, head] {
+        let mut forged = own.clone();
+        forged[position as usize - 1] = leaf_hash(b"another");
+        writes(&desk, position, &forged).await;
+        desk.refuses("not the hashes of its entries").await;
+        writes(&desk, position, &own).await;
+    }
+    // And behind the log's last one.
+    let beyond = [own.clone(), vec![leaf_hash(b"another")]].concat();
+    writes(&desk, head + 1, &beyond).await;
+    desk.refuses("the log ends at position").await;
+    desk.alters(&format!("DELETE FROM ledger_leaf WHERE position > {head}")).await;
+    writes(&desk, head, &own).await;
+    desk.signer.turn().await.unwrap();
+    assert_eq!(desk.newest().await.checkpoint.size, head);
+}
+
+#[tokio::test]
+async fn a_first_checkpoint_is_of_the_log_and_not_of_what_rows_say() {
+    let mut desk = Desk::set().await;
+    let mut forged = leaves(&desk).await;
+    forged[1] = leaf_hash(b"another");
+    writes(&desk, 2, &forged).await;
+    desk.refuses("leaves 1 to").await;
 }
 
 #[tokio::test]

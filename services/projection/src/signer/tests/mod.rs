@@ -147,7 +147,7 @@ fn signer(
 ) -> Signer {
     let files = drawer.map(|drawer| Arc::clone(drawer) as Arc<dyn LedgerFiles>);
     let signing = Signing { checkpoints: Arc::clone(store) as _, files };
-    Signer::new(Arc::clone(model) as Arc<dyn LedgerRows>, signing, world.log())
+    Signer::new(Arc::clone(model) as Arc<dyn LedgerRows>, signing, world.log(), world.vault())
 }
 
 async fn head(world: &World) -> Position {

@@ -73,7 +73,7 @@ async fn of_two_histories_one_is_signed() {
             let drawer = Drawer::new(desk.world.folder.path().join(format!("ledger of {name}")), &[&desk.key]);
             let signing = Signing { checkpoints: Arc::clone(&store) as _, files: Some(drawer) };
             let log = Arc::new(event_log::EventLog::new(Arc::clone(log), LOG));
-            sides.push(Signer::new(model, signing, log));
+            sides.push(Signer::new(model, signing, log, desk.world.vault()));
         }
         let (mut one, mut other) = (sides.remove(0), sides.remove(0));
         let both = (tokio::spawn(async move { one.turn().await }), tokio::spawn(async move { other.turn().await }));
@@ -95,7 +95,7 @@ async fn several_beside_each_other_sign_one_growing_tree() {
     for n in 0..3 {
         let drawer = Drawer::new(desk.world.folder.path().join(format!("ledger {n}")), &[&desk.key]);
         let signing = Signing { checkpoints: Arc::clone(&store) as _, files: Some(drawer) };
-        signers.push(Signer::new(Arc::clone(&desk.model) as _, signing, desk.world.log()));
+        signers.push(Signer::new(Arc::clone(&desk.model) as _, signing, desk.world.log(), desk.world.vault()));
     }
     for changes in [1, 2, 1, 3, 1] {
         desk.grows(changes).await;

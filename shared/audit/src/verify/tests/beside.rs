@@ -90,7 +90,7 @@ fn a_hash_of_the_ledger_that_is_not_the_logs_is_found() {
             case.runtime.block_on(tiles.look(&mut history)).unwrap();
         }
         history.end();
-        tiles.end(&mut history);
+        tiles.end(history.last(), &mut history);
         history.findings.kept().iter().map(|found| (found.position, found.kind)).collect::<Vec<_>>()
     };
     let found = |nodes, size| found_with(nodes, size, about.clone());
@@ -120,6 +120,8 @@ struct Table {
     applied: Option<Applied>,
     services: Vec<ServiceRow>,
     users: Vec<UserRow>,
+    /// Whether a row that the log does not know keeps the others from being read.
+    damaged: bool,
 }
 
 #[async_trait]
@@ -143,6 +145,9 @@ impl LiveRows for Table {
     }
 
     async fn users(&self, service: ServiceId, after: Option<UserId>) -> Result<Vec<UserRow>, RowsUnread> {
+        if self.damaged {
+            return Err(RowsUnread::Damaged("a state that can't be".to_owned()));
+        }
         let behind = |row: &&UserRow| row.service == service && after.is_none_or(|after| row.id > after);
         Ok(self.users.iter().filter(behind).take(2).cloned().collect())
     }
@@ -160,7 +165,7 @@ fn found_in(case: &Case, change: impl FnOnce(&mut Table)) -> (Vec<(u64, Kind)>, 
     case.entries.iter().for_each(|stored| frontier.push(leaf_hash(&stored.entry.bytes)));
     let position = Position::new(frontier.size());
     let applied = Some(Applied { log: LOG, position, leaf: None, frontier });
-    let mut table = Table { applied, services, users };
+    let mut table = Table { applied, services, users, damaged: false };
     change(&mut table);
     let mut history = case.found(&case.entries, 0, &case.with_keys());
     let seen = case.runtime.block_on(compare(&table, &mut history, async |_| Ok(()))).unwrap();
@@ -209,4 +214,76 @@ fn rows_that_are_not_applied_yet_are_no_finding() {
     });
     assert_eq!(found, []);
     assert_eq!(seen.behind, 2);
+}
+
+#[test]
+fn a_row_that_keeps_others_from_being_read_is_found() {
+    let case = Case::new();
+    let (found, _) = found_in(&case, |table| {
+        table.damaged = true;
+        // Behind it may stand whoever somebody wants to sign in as.
+        table.users.push(UserRow { id: user_of(1, 77), ..table.users[0].clone() });
+    });
+    let services: Vec<_> = case.author.rows().0.iter().map(|row| (row.last.position.get(), Kind::Row)).collect();
+    assert!(!services.is_empty() && services.iter().all(|service| found.contains(service)), "{found:?}");
+}
+
+#[test]
+fn a_row_of_an_entry_that_is_said_not_to_be_applied_is_no_excuse() {
+    let case = Case::new();
+    let (_, users) = case.author.rows();
+    let newest = users.iter().map(|row| row.user.revision).max().unwrap();
+    let set_back = |table: &mut Table| {
+        let applied = table.applied.as_mut().unwrap();
+        applied.position = Position::new(newest.get() - 1);
+        applied.frontier = Frontier::default();
+        case.entries
+            .iter()
+            .take(newest.get() as usize - 1)
+            .for_each(|entry| applied.frontier.push(leaf_hash(&entry.entry.bytes)));
+    };
+    let (found, _) = found_in(&case, |table| {
+        set_back(table);
+        let row = table.users.iter_mut().find(|row| row.user.revision == newest).unwrap();
+        row.user.quota = domain::Quota::from_mib(99).unwrap();
+    });
+    assert!(found.contains(&(newest.get(), Kind::Row)), "{found:?}");
+    // One that is of an entry of before may be behind.
+    let (found, seen) = found_in(&case, |table| {
+        set_back(table);
+        let row = table.users.iter_mut().find(|row| row.user.revision == newest).unwrap();
+        row.user.revision = Position::new(newest.get() - 1);
+    });
+    assert!(!found.contains(&(newest.get(), Kind::Row)) && seen.behind > 0, "{found:?} {seen:?}");
+}
+
+#[test]
+fn a_ledger_that_is_further_than_its_rows_say_is_found() {
+    let case = Case::new();
+    let whole = case.entries.len() as u64;
+    let kept: Arc<dyn KeptNodes> = Arc::new(Nodes(Vec::new(), whole, Vec::new()));
+    let tiles = case.runtime.block_on(Tiles::new(kept)).unwrap();
+    let mut history = case.found(&case.entries, 0, &without_keys());
+    tiles.end(Position::new(whole), &mut history);
+    assert_eq!(history.findings.kept(), []);
+    tiles.end(Position::new(5), &mut history);
+    let found: Vec<_> = history.findings.kept().iter().map(|found| (found.position, found.kind)).collect();
+    assert_eq!(found, [(6, Kind::Tile)]);
+}
+
+#[test]
+fn a_key_that_was_destroyed_and_is_doomed_by_nothing_is_found_where_it_was_used() {
+    let mut case = Case::new();
+    let ends = |case: &Case| {
+        let mut history = case.found(&case.entries, case.entries.len(), &case.with_keys());
+        let dooms = case.runtime.block_on(Dooms::new(case.with_keys().keys.unwrap())).unwrap();
+        dooms.end(&mut history);
+        history.findings.kept().iter().map(|found| (found.kind, found.what.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(ends(&case), []);
+    let key = case.kept.keys.keys().copied().find(|key| !case.kept.destroyed.contains(key)).unwrap();
+    case.kept.destroyed.push(key);
+    let found = ends(&case);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].0 == Kind::Key && found[0].1.contains(&key.to_string()), "{found:?}");
 }
