@@ -101,7 +101,7 @@ async fn go(reading: Reading, args: &ExportArgs) -> Result<(), Failure> {
         (Some(under), Selection::Service(_) | Selection::User(..)) => Some(under.tree(&reading).await?),
         _ => None,
     };
-    let header = header(&reading, scope(selection), (Position::new(1), head), under.as_ref());
+    let header = header(&reading, scope(selection), head, under.as_ref());
     let writer = Writer::begin(output, args.format.into(), &header)?;
     let mut exporting =
         Exporting { reading: &reading, under: under.as_ref(), prover, frontier: Frontier::default(), writer };
@@ -118,18 +118,12 @@ async fn go(reading: Reading, args: &ExportArgs) -> Result<(), Failure> {
 }
 
 /// The first record of an export.
-pub fn header(
-    reading: &Reading,
-    scope: ExportScope,
-    (from, to): (Position, Position),
-    under: Option<&Under>,
-) -> Header {
+pub fn header(reading: &Reading, scope: ExportScope, to: Position, under: Option<&Under>) -> Header {
     Header {
         postkey_export: VERSION,
         log: reading.log().id().uuid(),
         scope,
         personal: if reading.opens() { Personal::Shown } else { Personal::Redacted },
-        from: from.get(),
         to: to.get(),
         checkpoint: under.map(|under| under.note.clone()),
         public_keys: under.iter().flat_map(|under| &under.keys).map(ToString::to_string).collect(),
