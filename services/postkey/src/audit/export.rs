@@ -14,7 +14,7 @@ use wire::{Body, Change, Opened, Stored};
 
 use super::AuditStoreArgs;
 use super::checkpoint::CheckpointArgs;
-use super::output::Output;
+use super::output::{Output, is_stdout};
 use super::reading::Reading;
 use super::replay::there_is;
 use super::selection::{Selection, SelectionArgs};
@@ -23,6 +23,7 @@ use crate::edges::SystemClock;
 use crate::failure::Failure;
 use crate::journal::print;
 use crate::progress::bar;
+use crate::services::stop_on_signal;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -74,12 +75,16 @@ impl From<FormatArg> for Format {
 }
 
 pub async fn export(args: ExportArgs) -> Result<(), Failure> {
-    let reading = Reading::open(args.stores.clone().stores()).await?;
-    let exported = go(reading, &args).await;
-    if exported.is_err() {
-        Output::abandon(&args.out);
+    let exported = async {
+        let reading = Reading::open(args.stores.clone().stores()).await?;
+        go(reading, &args).await
+    };
+    // There is nothing to take back of what somebody else reads already.
+    if is_stdout(&args.out) {
+        return exported.await;
     }
-    exported
+    let stopped = || Failure::failed(format!("stopped: {} was not written", args.out.display()));
+    stop_on_signal()?.run_until_cancelled(exported).await.unwrap_or_else(|| Err(stopped()))
 }
 
 async fn go(reading: Reading, args: &ExportArgs) -> Result<(), Failure> {
