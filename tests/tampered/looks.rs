@@ -7,7 +7,9 @@ use stage::{Finished, Scene, postkey, run};
 
 use crate::site::{Site, signed, sound};
 
-fn could_not_look(finished: Finished, word: &str) {
+/// Expects that it could not be looked at, and that what is said of it has a word in it.
+#[track_caller]
+pub fn could_not_look(finished: Finished, word: &str) {
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:#?}");
     let line = finished.failed_in_one_line();
     assert!(line.contains(word), "{word}: {line}");

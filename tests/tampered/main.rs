@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
 mod checkpoints;
+mod export_claims;
+mod export_made;
+mod export_records;
 mod exports;
 mod keys;
 mod log;

@@ -10,23 +10,30 @@ use std::process::ExitCode;
 pub struct Failure {
     message: String,
     code: u8,
+    /// Whether something was found, and not only failed.
+    tampered: bool,
 }
 
 impl Failure {
     /// It was tried and failed: exit code 1.
     pub fn failed(message: impl Display) -> Self {
-        Self { message: message.to_string(), code: 1 }
+        Self { message: message.to_string(), code: 1, tampered: false }
     }
 
     /// It was asked for wrongly: exit code 2.
     pub fn usage(message: impl Display) -> Self {
-        Self { message: message.to_string(), code: 2 }
+        Self { message: message.to_string(), code: 2, tampered: false }
     }
 
-    /// The same as something that could not be looked at: exit code 2.
+    /// It was looked at, and is not as it was written: exit code 1, whatever else may come of looking.
+    pub fn tampered(message: impl Display) -> Self {
+        Self { message: format!("tampered: {message}"), code: 1, tampered: true }
+    }
+
+    /// The same as something that could not be looked at: exit code 2, unless it was found to be tampered with.
     #[must_use]
     pub fn could_not_look(self) -> Self {
-        Self { code: 2, ..self }
+        if self.tampered { self } else { Self { code: 2, ..self } }
     }
 
     /// A file or folder could not be used: exit code 1, and what to do about it.
@@ -60,5 +67,16 @@ impl Display for Failure {
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::failed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_tampered_with_is_not_what_could_not_be_looked_at() {
+        let code = |failure: Failure| failure.could_not_look().code;
+        assert_eq!([Failure::failed("x"), Failure::usage("x"), Failure::tampered("x")].map(code), [2, 2, 1]);
     }
 }

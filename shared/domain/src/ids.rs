@@ -74,6 +74,15 @@ impl Position {
     /// Before the first entry.
     pub const START: Self = Self(0);
 
+    /// The last that a log can have: the stores count no further.
+    pub const LAST: Self = Self(i64::MAX.cast_unsigned());
+
+    /// The position of an entry, from 1 to [`Position::LAST`], of a number that anybody may have written; none where no entry can
+    /// stand there.
+    pub const fn of_entry(position: u64) -> Option<Self> {
+        if 1 <= position && position <= Self::LAST.0 { Some(Self(position)) } else { None }
+    }
+
     /// Takes a position as it is.
     pub const fn new(position: u64) -> Self {
         Self(position)
@@ -120,5 +129,15 @@ mod tests {
         assert_eq!(id("ACME.example"), id("acme.example"));
         assert_eq!(id("bücher.example"), id("xn--bcher-kva.example"));
         assert_ne!(id("acme.example"), id("acme.test"));
+    }
+
+    #[test]
+    fn an_entry_stands_where_stores_can_count() {
+        for (position, expected) in [(0, None), (1, Some(1)), (Position::LAST.get(), Some(Position::LAST.get()))] {
+            assert_eq!(Position::of_entry(position), expected.map(Position::new));
+        }
+        for beyond in [Position::LAST.next().get(), u64::MAX] {
+            assert_eq!(Position::of_entry(beyond), None, "{beyond}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use wire::{Body, Change, Opened, Stored};
 
 use super::AuditStoreArgs;
 use super::checkpoint::CheckpointArgs;
-use super::output::Output;
+use super::output::{Output, is_stdout};
 use super::reading::Reading;
 use super::replay::there_is;
 use super::selection::{Selection, SelectionArgs};
@@ -23,6 +23,7 @@ use crate::edges::SystemClock;
 use crate::failure::Failure;
 use crate::journal::print;
 use crate::progress::bar;
+use crate::services::stop_on_signal;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -74,12 +75,16 @@ impl From<FormatArg> for Format {
 }
 
 pub async fn export(args: ExportArgs) -> Result<(), Failure> {
-    let reading = Reading::open(args.stores.clone().stores()).await?;
-    let exported = go(reading, &args).await;
-    if exported.is_err() {
-        Output::abandon(&args.out);
+    let exported = async {
+        let reading = Reading::open(args.stores.clone().stores()).await?;
+        go(reading, &args).await
+    };
+    // There is nothing to take back of what somebody else reads already.
+    if is_stdout(&args.out) {
+        return exported.await;
     }
-    exported
+    let stopped = || Failure::failed(format!("stopped: {} was not written", args.out.display()));
+    stop_on_signal()?.run_until_cancelled(exported).await.unwrap_or_else(|| Err(stopped()))
 }
 
 async fn go(reading: Reading, args: &ExportArgs) -> Result<(), Failure> {
@@ -101,7 +106,7 @@ async fn go(reading: Reading, args: &ExportArgs) -> Result<(), Failure> {
         (Some(under), Selection::Service(_) | Selection::User(..)) => Some(under.tree(&reading).await?),
         _ => None,
     };
-    let header = header(&reading, scope(selection), (Position::new(1), head), under.as_ref());
+    let header = header(&reading, scope(selection), head, under.as_ref());
     let writer = Writer::begin(output, args.format.into(), &header)?;
     let mut exporting =
         Exporting { reading: &reading, under: under.as_ref(), prover, frontier: Frontier::default(), writer };
@@ -118,18 +123,12 @@ async fn go(reading: Reading, args: &ExportArgs) -> Result<(), Failure> {
 }
 
 /// The first record of an export.
-pub fn header(
-    reading: &Reading,
-    scope: ExportScope,
-    (from, to): (Position, Position),
-    under: Option<&Under>,
-) -> Header {
+pub fn header(reading: &Reading, scope: ExportScope, to: Position, under: Option<&Under>) -> Header {
     Header {
         postkey_export: VERSION,
         log: reading.log().id().uuid(),
         scope,
         personal: if reading.opens() { Personal::Shown } else { Personal::Redacted },
-        from: from.get(),
         to: to.get(),
         checkpoint: under.map(|under| under.note.clone()),
         public_keys: under.iter().flat_map(|under| &under.keys).map(ToString::to_string).collect(),

@@ -1,18 +1,20 @@
 //! Where an export goes: a file that is whole or not there, or stdout.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, BufWriter, Stdout, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
 
 use crate::failure::Failure;
 
-/// An export that is being written.
+/// An export that is being written. One that is let go before its end leaves no file behind.
 pub enum Output {
-    /// To a file (0600), under a temporary name until it is whole.
+    /// To a file (0600), under a name of its own until it is whole.
     File {
-        /// What is written to.
-        out: BufWriter<File>,
+        /// What is written to; removed with this, unless it is whole.
+        out: BufWriter<NamedTempFile>,
         /// The name that it will have.
         path: PathBuf,
         /// Whether a file of that name is replaced.
@@ -25,23 +27,17 @@ pub enum Output {
 impl Output {
     /// Begins one; `-` is stdout. A file that is there is refused, unless `force`.
     pub fn begin(path: &Path, force: bool) -> Result<Self, Failure> {
-        if path == Path::new("-") {
+        if is_stdout(path) {
             return Ok(Self::Stdout(BufWriter::new(io::stdout())));
         }
         if path.exists() && !force {
             return Err(there(path));
         }
-        let temporary = temporary(path);
-        let begin = || -> io::Result<File> {
-            // What a run that was cut off has left there may be anybody's to read.
-            match fs::remove_file(&temporary) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)
-        };
-        let file = begin().map_err(|error| Failure::io(path, &error))?;
-        Ok(Self::File { out: BufWriter::new(file), path: path.to_owned(), force })
+        let name = path.file_name().unwrap_or(OsStr::new("export")).to_owned();
+        // Readable and writable by its owner alone, and in the folder in which it will stand.
+        let out = Builder::new().prefix(&name).suffix(".new").tempfile_in(folder(path));
+        let out = out.map_err(|error| Failure::io(path, &error))?;
+        Ok(Self::File { out: BufWriter::new(out), path: path.to_owned(), force })
     }
 
     /// Makes it stand, durably. Says whether there is a name to tell.
@@ -50,18 +46,12 @@ impl Output {
             Self::Stdout(mut out) => return out.flush().map(|()| None).map_err(Failure::failed),
             Self::File { out, path, force } => (out, path, force),
         };
-        let temporary = temporary(&path);
         let end = || -> io::Result<()> {
-            out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-            if force {
-                fs::rename(&temporary, &path)?;
-            } else {
-                // Unlike a rename, it takes no file's place.
-                fs::hard_link(&temporary, &path)?;
-                fs::remove_file(&temporary)?;
-            }
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+            let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+            out.as_file().sync_all()?;
+            let stands = if force { out.persist(&path) } else { out.persist_noclobber(&path) };
+            drop(stands?);
+            File::open(folder(&path))?.sync_all()
         };
         end().map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => there(&path),
@@ -69,18 +59,15 @@ impl Output {
         })?;
         Ok(Some(path))
     }
-
-    /// Leaves nothing behind.
-    pub fn abandon(path: &Path) {
-        if path != Path::new("-") {
-            // What can't be removed has no last record, and is refused by whoever reads it.
-            let _ = fs::remove_file(temporary(path));
-        }
-    }
 }
 
-fn temporary(path: &Path) -> PathBuf {
-    path.with_added_extension("new")
+/// Whether this name is that of our stdout.
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn there(path: &Path) -> Failure {
@@ -100,5 +87,53 @@ impl Write for Output {
             Self::File { out, .. } => out.flush(),
             Self::Stdout(out) => out.flush(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn it_is_whole_or_not_there_and_nobody_elses_file_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        // Somebody else's.
+        fs::write(folder.path().join("out.new"), "mine").unwrap();
+        let mut output = Output::begin(&path, false).unwrap();
+        output.write_all(b"half").unwrap();
+        assert_eq!(names(folder.path()).len(), 2);
+        drop(output);
+        assert_eq!(names(folder.path()), ["out.new"]);
+        let mut output = Output::begin(&path, false).unwrap();
+        output.write_all(b"whole").unwrap();
+        assert_eq!(output.end().unwrap(), Some(path.clone()));
+        assert_eq!(names(folder.path()), ["out", "out.new"]);
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(folder.path().join("out.new")).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn only_who_says_so_takes_a_files_place_also_of_one_that_came_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let output = Output::begin(&path, false).unwrap();
+        fs::write(&path, "theirs").unwrap();
+        assert!(output.end().unwrap_err().to_string().contains("--force"));
+        assert!(Output::begin(&path, false).is_err());
+        assert_eq!((names(folder.path()).len(), fs::read(&path).unwrap()), (1, b"theirs".to_vec()));
+        Output::begin(&path, true).unwrap().end().unwrap();
+        assert_eq!((names(folder.path()).len(), fs::read(&path).unwrap()), (1, Vec::new()));
     }
 }

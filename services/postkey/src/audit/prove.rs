@@ -63,7 +63,7 @@ async fn go(reading: &Reading, args: &ProveArgs) -> Result<(), Failure> {
     let entry = reading.entries(Scope::All, before, position).try_next().await?;
     let (stored, opened) =
         entry.ok_or_else(|| Failure::failed(format!("the log has no entry at position {position}")))?;
-    let header = header(reading, ExportScope::Entry(args.position), (position, position), Some(&under));
+    let header = header(reading, ExportScope::Entry(args.position), position, Some(&under));
     let mut writer = Writer::begin(io::stdout().lock(), Format::Jsonl, &header)?;
     let mut record = record(&stored, &opened)?;
     record.proof = Some(proof(&mut tree, position)?);

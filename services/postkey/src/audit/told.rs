@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use audit::export::{Header, Personal};
 use audit::verify::{Anchor, Dooms, Examiner, ExportSeen, Extent, History, Report, RowsSeen, Watches};
+use domain::Position;
 
 use super::pin::Pin;
 use super::verify::unsigned;
@@ -75,13 +76,14 @@ pub fn export_checks(
         ),
     }
     checks.yes.push("that the events which it tells are those of the entries, in all that is not sealed".to_owned());
-    if dooms.is_none() {
-        checks.no.push(match header.personal {
-            Personal::Shown => {
-                "addresses, names, origins and reasons: they are the word of who exported them".to_owned()
-            }
-            Personal::Redacted => "addresses, names, origins and reasons: they were left out".to_owned(),
-        });
+    checks.of_personal(header.personal, seen.unopened, dooms.is_some());
+    // A log's first entry says it, and so does every MAC.
+    let says_its_log = matches!(extent, Extent::Log) || extent == Extent::Entry(Position::new(1));
+    if !says_its_log && examiner.keyring.is_none() {
+        checks.no.push(format!(
+            "whether the log is {}: that id is the word of who exported it, for want of --keyring-file",
+            header.log
+        ));
     }
     checks.of_entries(history, examiner, dooms, !matches!(extent, Extent::Entry(_)));
     (checks.yes, checks.no)
@@ -117,6 +119,29 @@ impl Checks {
                     kept.size
                 )),
             },
+        }
+    }
+
+    /// What is sealed, as an export tells it.
+    fn of_personal(&mut self, personal: Personal, unopened: u64, keys: bool) {
+        match (personal, keys) {
+            (Personal::Redacted, _) => {
+                self.yes.push("that it tells no addresses, names, origins and reasons: they were left out".to_owned());
+            }
+            (Personal::Shown, false) => self.no.push(
+                "addresses, names, origins and reasons: they are the word of who exported them, for want of --keys and \
+                 --keyring-file"
+                    .to_owned(),
+            ),
+            (Personal::Shown, true) => {
+                self.yes.push("that the addresses, names, origins and reasons which it tells are those that can be opened".to_owned());
+                if unopened > 0 {
+                    self.no.push(format!(
+                        "{unopened} addresses, names, origins and reasons that nobody can open any more: they are the word of \
+                         who exported them"
+                    ));
+                }
+            }
         }
     }
 

@@ -1,15 +1,18 @@
 //! `postkey audit verify --export`: an export, by itself, on any machine.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
 
 use audit::export::{ExportScope, Header, ReadFault, Reader};
-use audit::verify::{Anchors, Extent, History, Kind, Report, take_export};
+use audit::verify::{Anchors, Claims, ExportSeen, Extent, History, Kind, Report, take_export};
 use domain::{Position, ServiceId, UserId};
+use ledger::NoteError;
 use wire::LogId;
 
 use super::AuditStores;
 use super::checkpoint::CheckpointArgs;
+use super::pin::Pin;
 use super::told::export_checks;
 use super::trusted::Trusted;
 use super::verify::{Instruments, Word, bar};
@@ -26,10 +29,16 @@ pub async fn look(
     let file = File::open(path).map_err(|error| Failure::io(path, &error))?;
     let (reader, header) = Reader::begin(file).map_err(|fault| match fault {
         ReadFault::Io(error) => Failure::io(path, &error),
-        fault => Failure::failed(format!("{}: {fault}", path.display())),
+        ReadFault::NoExport(what) => Failure::failed(format!("{}: {what}", path.display())),
+        ReadFault::Altered(what) => altered(path, what),
     })?;
-    let trusted = Trusted::follow(keys, &header.crossings)?;
-    let extent = extent(&header);
+    let trusted = Trusted::follow(keys, &header.crossings).map_err(|error| altered(path, error))?;
+    let extent = extent(&header).ok_or_else(|| altered(path, "its first record says positions that no log has"))?;
+    if let Some(note) = &header.checkpoint
+        && let Err(error @ (NoteError::Form | NoteError::TooLong)) = ledger::open(note, &trusted.keys)
+    {
+        return Err(altered(path, format_args!("its checkpoint can't be read: {error}")));
+    }
     let note = match (args.note(None).await?, extent, header.checkpoint.clone()) {
         (Some(_), Extent::Service(_) | Extent::User(..) | Extent::Entry(_), Some(_)) => {
             return Err(Failure::usage(
@@ -51,19 +60,20 @@ pub async fn look(
     let anchors = if whole { word.anchors() } else { Anchors::default() };
     let mut history = History::new(log, extent, anchors, watches.dooms.is_some());
     word.judge(&mut history);
-    let proofs = word.checkpoint().filter(|_| !whole);
+    let proofs = word.checkpoint().filter(|_| !whole).cloned();
+    let claims = Claims { proofs, personal: header.personal };
     let bar = bar(Position::new(header.to));
     let step = |at: Position| bar.set_position(at.get());
-    let taken = take_export(reader, &examiner, &mut history, &mut watches, proofs, step).await;
+    let taken = take_export(reader, claims, &examiner, (&mut history, &mut watches), step).await;
     bar.finish_and_clear();
     let seen = taken?;
     history.end();
     let last = history.last().get();
-    let ends_elsewhere = if whole { last != header.to } else { last > header.to };
-    if ends_elsewhere && seen.whole {
-        let what =
-            format!("the export is up to position {} by its first record, and up to {last} by its entries", header.to);
-        history.findings.add(Position::new(last.min(header.to).saturating_add(1)), Kind::Export, what);
+    if seen.whole {
+        ends(&mut history, extent, &header, &word);
+    }
+    if history.findings.count() == 0 {
+        is_under(&word, whole, seen)?;
     }
     let beyond = match word.checkpoint() {
         Some(checkpoint) if whole => last.saturating_sub(checkpoint.size),
@@ -79,11 +89,56 @@ pub async fn look(
     Ok(report)
 }
 
-fn extent(header: &Header) -> Extent {
-    match header.scope {
+/// What begins as an export, and is not as one was written.
+fn altered(path: &Path, what: impl Display) -> Failure {
+    Failure::tampered(format_args!("{}: {what}", path.display()))
+}
+
+/// Of what it is; none where it names a position that no log has.
+fn extent(header: &Header) -> Option<Extent> {
+    let to = Position::of_entry(header.to)?;
+    Some(match header.scope {
         ExportScope::All => Extent::Log,
         ExportScope::Service(service) => Extent::Service(ServiceId::new(service)),
         ExportScope::User { service, user } => Extent::User(ServiceId::new(service), UserId::new(user)),
-        ExportScope::Entry(position) => Extent::Entry(Position::new(position)),
+        ExportScope::Entry(position) => Extent::Entry(Position::of_entry(position).filter(|position| *position == to)?),
+    })
+}
+
+/// Finds an export that does not end where it says.
+fn ends(history: &mut History, extent: Extent, header: &Header, word: &Word) {
+    let (last, to) = (history.last().get(), header.to);
+    let elsewhere = match extent {
+        Extent::Log => last != to,
+        Extent::Service(_) | Extent::User(..) | Extent::Entry(_) => last > to,
+    };
+    if elsewhere {
+        let what = format!("the export is up to position {to} by its first record, and up to {last} by its entries");
+        history.findings.add(Position::new(last.min(to)).next(), Kind::Export, what);
     }
+    let parts = matches!(extent, Extent::Service(_) | Extent::User(..));
+    if let Some(under) = word.checkpoint().filter(|under| parts && under.size > to) {
+        let what = format!(
+            "the export is up to position {to} by its first record, and its checkpoint is of {} entries: exports go as far as \
+             their checkpoints",
+            under.size
+        );
+        history.findings.add(Position::new(to).next(), Kind::Export, what);
+    }
+}
+
+/// Refuses where nothing was found because nothing could be: no entry stands under a checkpoint.
+fn is_under(word: &Word, whole: bool, seen: ExportSeen) -> Result<(), Failure> {
+    let size = word.checkpoint().map_or(0, |checkpoint| checkpoint.size);
+    let pinned = word.pin().and_then(Pin::checkpoint).map_or(0, |pinned| pinned.size);
+    // Of a whole log, the first entries stand under each of them.
+    let under = if whole { size.max(pinned) } else { seen.proved };
+    if under > 0 {
+        return Ok(());
+    }
+    let instead = if whole { "name a newer one with --checkpoint" } else { "export it again under a newer one" };
+    Err(Failure::usage(format!(
+        "nothing of the export is proved: all of it comes after its checkpoint of {size} entries, where anybody may have written \
+         it; {instead}"
+    )))
 }

@@ -6,7 +6,7 @@
 //! reader takes it off.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io;
 
 use csv::StringRecord;
 use postkey_http::Event;
@@ -33,8 +33,8 @@ pub struct NotCsv;
 pub enum CsvRow {
     /// The first: what columns there are.
     Titles,
-    /// The export's first record.
-    Export(Box<Header>),
+    /// The export's first record, in JSON.
+    Export(String),
     /// An entry; its events are the rows that follow.
     Entry(EntryRecord),
     /// An event of the entry before it.
@@ -64,7 +64,7 @@ impl CsvRow {
     fn of(cells: &Cells<'_>) -> Result<Self, NotCsv> {
         match cells.0.get(0).unwrap_or_default() {
             "kind" if cells.0.iter().eq(TITLES) => Ok(Self::Titles),
-            "export" => cells.only(&["data"])?.json("data").map(Box::new).map(Self::Export),
+            "export" => Ok(Self::Export(cells.only(&["data"])?.text("data").into_owned())),
             "end" => cells.only(&["data"])?.json("data").map(Self::End),
             "entry" => {
                 let cells = cells.only(&["position", "subject", "entry", "proof"])?;
@@ -121,29 +121,42 @@ impl Cells<'_> {
     }
 }
 
+/// The titles and the first record, as they are written.
+pub(super) fn header(header: &Header) -> io::Result<Vec<u8>> {
+    let mut rows = Rows::new();
+    rows.0.write_record(TITLES)?;
+    rows.row("export", &[("data", serde_json::to_string(header)?)])?;
+    rows.written()
+}
+
+/// An entry and its events.
+pub(super) fn entry(record: &EntryRecord) -> io::Result<Vec<u8>> {
+    let mut rows = Rows::new();
+    let proof = record.proof.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default();
+    let cells = [
+        ("position", record.position.to_string()),
+        ("subject", record.subject.clone()),
+        ("entry", record.entry.clone()),
+        ("proof", proof),
+    ];
+    rows.row("entry", &cells)?;
+    record.events.iter().try_for_each(|event| rows.event(event))?;
+    rows.written()
+}
+
+/// The last record.
+pub(super) fn end(end: &End) -> io::Result<Vec<u8>> {
+    let mut rows = Rows::new();
+    rows.row("end", &[("data", serde_json::to_string(end)?)])?;
+    rows.written()
+}
+
 /// Rows that are being written.
-pub(super) struct CsvWriter<W: Write>(csv::Writer<W>);
+struct Rows(csv::Writer<Vec<u8>>);
 
-impl<W: Write> CsvWriter<W> {
-    /// Writes the titles and the first record.
-    pub(super) fn begin(out: W, header: &Header) -> io::Result<Self> {
-        let mut rows = Self(csv::Writer::from_writer(out));
-        rows.0.write_record(TITLES)?;
-        rows.row("export", &[("data", serde_json::to_string(header)?)])?;
-        Ok(rows)
-    }
-
-    /// Writes an entry and its events.
-    pub(super) fn entry(&mut self, record: &EntryRecord) -> io::Result<()> {
-        let proof = record.proof.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default();
-        let cells = [
-            ("position", record.position.to_string()),
-            ("subject", record.subject.clone()),
-            ("entry", record.entry.clone()),
-            ("proof", proof),
-        ];
-        self.row("entry", &cells)?;
-        record.events.iter().try_for_each(|event| self.event(event))
+impl Rows {
+    fn new() -> Self {
+        Self(csv::Writer::from_writer(Vec::new()))
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
@@ -175,15 +188,7 @@ impl<W: Write> CsvWriter<W> {
         Ok(self.0.write_record(row.iter().map(|cell| cell.as_bytes()))?)
     }
 
-    /// What was written on, once all of it is there.
-    pub(super) fn into_inner(self) -> io::Result<W> {
+    fn written(self) -> io::Result<Vec<u8>> {
         self.0.into_inner().map_err(|error| error.into_error())
-    }
-
-    /// Writes the last record on what [`CsvWriter::into_inner`] gave.
-    pub(super) fn end(out: W, end: &End) -> io::Result<W> {
-        let mut rows = Self(csv::Writer::from_writer(out));
-        rows.row("end", &[("data", serde_json::to_string(end)?)])?;
-        rows.into_inner()
     }
 }

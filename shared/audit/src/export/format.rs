@@ -4,6 +4,8 @@
 //! and the last says how many there were and what all bytes before it hash to, so that one that was cut off, or to which
 //! something was added, is told.
 //!
+//! There is one way to write a record (`render.rs`): whatever says the same otherwise, or says more, was altered.
+//!
 //! `entry` is the stored bytes as they are (they are UTF-8): what proofs are about. `events` is what they say as far as
 //! whoever exported could open it; no proof speaks of what was sealed. Never a hash of a password.
 
@@ -29,9 +31,8 @@ pub struct Header {
     pub scope: ExportScope,
     /// Whether `events` hold personal data.
     pub personal: Personal,
-    /// The first position that was looked at.
-    pub from: u64,
-    /// The last position that was looked at: of what scope says, everything from `from` to here is in it.
+    /// The last position that was looked at: of what `scope` says, everything up to here is in it. That of the entry, where it is
+    /// of one; otherwise not before the last that stands under the checkpoint.
     pub to: u64,
     /// The checkpoint that proofs are for, a signed note (C2SP tlog-checkpoint); none where nothing is proved.
     pub checkpoint: Option<String>,

@@ -3,13 +3,15 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::csv::CsvRow;
 use super::format::{End, EntryRecord, Header, VERSION};
-use super::write::Format;
+use super::render::Format;
 
-/// How long a record may be: an entry of the largest size, written as text, with all its events and its proof, several times over.
+/// How long a record may be, in bytes, with all that belongs to it: an entry of the largest size, written as text, with all its
+/// events and its proof, several times over.
 const MAX_RECORD: u64 = 1 << 20;
 
 /// Why an export is not read on.
@@ -18,7 +20,7 @@ pub enum ReadFault {
     /// The file can't be read.
     #[error("it can't be read: {0}")]
     Io(#[from] io::Error),
-    /// It is no export, or of a version that this postkey does not know.
+    /// It does not begin as an export does, or is of a version that this postkey does not know.
     #[error("{0}")]
     NoExport(String),
     /// It is an export, and not as it was written.
@@ -32,22 +34,33 @@ pub struct Reader<R> {
     format: Format,
     hash: Sha256,
     entries: u64,
-    /// A record of CSV that was read, and belongs to what comes next.
-    ahead: Option<Vec<u8>>,
+    /// What came of the record behind an entry's rows of CSV: it belongs to what comes next.
+    ahead: Option<Result<Vec<u8>, ReadFault>>,
 }
 
 /// An entry of an export as it stands there, whole and not parsed yet.
 pub struct RawEntry {
     format: Format,
     /// The line; or the rows of the entry and of its events.
-    records: Vec<Vec<u8>>,
+    bytes: Vec<u8>,
+    /// Where the line, or each of the rows, ends.
+    ends: Vec<usize>,
+}
+
+/// An entry of an export that was parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// What it says.
+    pub record: EntryRecord,
+    /// Whether an export would write that so. If not, something was added that nobody looks at, or it was written by others.
+    pub as_written: bool,
 }
 
 impl<R: Read> Reader<R> {
     /// Reads the first record, in whichever format it is.
     ///
     /// # Errors
-    /// Where this is no export that can be read.
+    /// Where this is no export that can be read; and where it begins as one does, and goes on as none does.
     pub fn begin(input: R) -> Result<(Self, Header), ReadFault> {
         let mut input = BufReader::with_capacity(1 << 16, input);
         let format = match input.fill_buf()? {
@@ -56,30 +69,27 @@ impl<R: Read> Reader<R> {
             _ => return Err(no_export()),
         };
         let mut reader = Self { input, format, hash: Sha256::new(), entries: 0, ahead: None };
-        let first = reader.record()?;
+        let mut written = Vec::new();
+        let first = reader.record_into(&mut written);
+        if !matches!(first, Err(ReadFault::Io(_))) && !written.starts_with(format.beginning()) {
+            return Err(no_export());
+        }
+        first?;
         let header = match format {
-            Format::Jsonl => header_of(&first)?,
+            Format::Jsonl => header_of(&written)?,
             Format::Csv => {
-                reader.hash.update(&first);
-                let titles = matches!(CsvRow::parse(&first), Ok(CsvRow::Titles));
-                let second = if titles { reader.record()? } else { return Err(no_export()) };
-                let header = match CsvRow::parse(&second) {
-                    Ok(CsvRow::Export(header)) => *header,
-                    _ => return Err(no_export()),
-                };
-                reader.hash.update(&second);
-                header
+                let second = reader.record()?;
+                written.extend_from_slice(&second);
+                match CsvRow::parse(&second) {
+                    Ok(CsvRow::Export(header)) => header_of(header.as_bytes())?,
+                    _ => return Err(altered_first()),
+                }
             }
         };
-        if format == Format::Jsonl {
-            reader.hash.update(&first);
+        if format.header(&header)? != written {
+            return Err(altered_first());
         }
-        if header.postkey_export != VERSION {
-            let version = header.postkey_export;
-            return Err(ReadFault::NoExport(format!(
-                "an export of version {version}, which this postkey does not know"
-            )));
-        }
+        reader.hash.update(&written);
         Ok((reader, header))
     }
 
@@ -89,28 +99,30 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// Where it was cut off, something was taken out or put in, or it can't be read.
     pub fn entry(&mut self) -> Result<Option<RawEntry>, ReadFault> {
-        let first = match self.ahead.take() {
-            Some(record) => record,
+        let mut bytes = match self.ahead.take() {
+            Some(record) => record?,
             None => self.record()?,
         };
-        if let Some(end) = self.end_of(&first) {
+        if let Some(end) = self.end_of(&bytes) {
             return self.ended(&end?);
         }
-        self.hash.update(&first);
-        let mut records = vec![first];
-        if self.format == Format::Csv {
-            loop {
-                let record = self.record()?;
-                if !record.starts_with(b"event,") {
-                    self.ahead = Some(record);
+        let mut ends = vec![bytes.len()];
+        while self.format == Format::Csv {
+            match self.record() {
+                Ok(event) if event.starts_with(b"event,") => bytes.extend(event),
+                next => {
+                    self.ahead = Some(next);
                     break;
                 }
-                self.hash.update(&record);
-                records.push(record);
             }
+            if bytes.len() as u64 > MAX_RECORD {
+                return Err(too_long());
+            }
+            ends.push(bytes.len());
         }
+        self.hash.update(&bytes);
         self.entries += 1;
-        Ok(Some(RawEntry { format: self.format, records }))
+        Ok(Some(RawEntry { format: self.format, bytes, ends }))
     }
 
     /// How many entries were read.
@@ -119,16 +131,16 @@ impl<R: Read> Reader<R> {
     }
 
     fn end_of(&self, record: &[u8]) -> Option<Result<End, ReadFault>> {
-        let altered = ReadFault::Altered("its last record can't be read");
-        match self.format {
-            Format::Jsonl => {
-                record.starts_with(b"{\"end\"").then(|| serde_json::from_slice(record).map_err(|_| altered))
-            }
-            Format::Csv => record.starts_with(b"end,").then(|| match CsvRow::parse(record) {
-                Ok(CsvRow::End(end)) => Ok(end),
-                _ => Err(altered),
-            }),
-        }
+        let end: Option<End> = match self.format {
+            Format::Jsonl if record.starts_with(b"{\"end\"") => serde_json::from_slice(record).ok(),
+            Format::Csv if record.starts_with(b"end,") => match CsvRow::parse(record) {
+                Ok(CsvRow::End(end)) => Some(end),
+                _ => None,
+            },
+            Format::Jsonl | Format::Csv => return None,
+        };
+        let as_written = end.filter(|end| self.format.end(end).is_ok_and(|written| written == record));
+        Some(as_written.ok_or(ReadFault::Altered("its last record is not as it was written: it was altered")))
     }
 
     fn ended(&mut self, end: &End) -> Result<Option<RawEntry>, ReadFault> {
@@ -150,47 +162,64 @@ impl<R: Read> Reader<R> {
     /// One record with the line break at its end: a line, or a row of CSV, in which line breaks may stand in quotes.
     fn record(&mut self) -> Result<Vec<u8>, ReadFault> {
         let mut record = Vec::with_capacity(2048);
+        self.record_into(&mut record)?;
+        Ok(record)
+    }
+
+    /// The same into an empty `record`, which has what was read also where that is not all of it.
+    fn record_into(&mut self, record: &mut Vec<u8>) -> Result<(), ReadFault> {
         let mut quoted = false;
         loop {
             let before = record.len();
             let room = MAX_RECORD - before as u64;
-            (&mut self.input).take(room).read_until(b'\n', &mut record)?;
+            (&mut self.input).take(room).read_until(b'\n', record)?;
             if record.last() != Some(&b'\n') || record.len() == before {
-                return Err(ReadFault::Altered(if record.len() as u64 >= MAX_RECORD {
-                    "a record is longer than any can be"
+                return Err(if record.len() as u64 >= MAX_RECORD {
+                    too_long()
                 } else {
-                    "it was cut off: its last record is missing"
-                }));
+                    ReadFault::Altered("it was cut off: its last record is missing")
+                });
             }
             if self.format == Format::Csv {
                 quoted ^= record[before..].iter().filter(|byte| **byte == b'"').count() % 2 == 1;
             }
             if !quoted {
-                return Ok(record);
+                return Ok(());
             }
         }
     }
 }
 
 impl RawEntry {
+    /// How much room it takes, in bytes.
+    pub const fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Parses it.
     ///
     /// # Errors
     /// Where it is no entry of an export.
-    pub fn parse(&self) -> Result<EntryRecord, ReadFault> {
-        let altered = ReadFault::Altered(
+    pub fn parse(&self) -> Result<Parsed, ReadFault> {
+        let record = self.record().ok_or(ReadFault::Altered(
             "a record of it is neither an entry nor the last: it was altered, or two were put together",
-        );
-        let Some((first, events)) = self.records.split_first() else { return Err(altered) };
+        ))?;
+        let as_written = self.format.entry(&record)? == self.bytes;
+        Ok(Parsed { record, as_written })
+    }
+
+    fn record(&self) -> Option<EntryRecord> {
         if self.format == Format::Jsonl {
-            return serde_json::from_slice(first).map_err(|_| altered);
+            return serde_json::from_slice(&self.bytes).ok();
         }
-        let Ok(CsvRow::Entry(mut entry)) = CsvRow::parse(first) else { return Err(altered) };
-        for event in events {
-            let Ok(CsvRow::Event(event)) = CsvRow::parse(event) else { return Err(altered) };
+        let starts = [0].into_iter().chain(self.ends.iter().copied());
+        let mut rows = starts.zip(&self.ends).map(|(start, end)| CsvRow::parse(&self.bytes[start..*end]));
+        let Ok(CsvRow::Entry(mut entry)) = rows.next()? else { return None };
+        for row in rows {
+            let Ok(CsvRow::Event(event)) = row else { return None };
             entry.events.push(*event);
         }
-        Ok(entry)
+        Some(entry)
     }
 }
 
@@ -198,19 +227,28 @@ fn no_export() -> ReadFault {
     ReadFault::NoExport("not an export of postkey: name a file that `postkey audit export` has written".to_owned())
 }
 
-fn header_of(line: &[u8]) -> Result<Header, ReadFault> {
-    serde_json::from_slice(line).map_err(|error| match serde_json::from_slice::<serde_json::Value>(line) {
-        Ok(value) if value["postkey_export"].as_u64().is_some_and(|version| version != u64::from(VERSION)) => {
-            ReadFault::NoExport(format!(
-                "an export of version {}, which this postkey does not know",
-                value["postkey_export"]
-            ))
-        }
-        Ok(value) if value["postkey_export"].is_u64() => {
-            ReadFault::NoExport(format!("the first record of the export can't be read (column {})", error.column()))
-        }
-        _ => no_export(),
-    })
+const fn altered_first() -> ReadFault {
+    ReadFault::Altered("its first record is not as it was written: it was altered")
+}
+
+const fn too_long() -> ReadFault {
+    ReadFault::Altered("a record is longer than any can be")
+}
+
+fn header_of(json: &[u8]) -> Result<Header, ReadFault> {
+    /// What every version says.
+    #[derive(Deserialize)]
+    struct VersionOnly {
+        postkey_export: u32,
+    }
+    let version = serde_json::from_slice::<VersionOnly>(json).map_err(|_| altered_first())?.postkey_export;
+    if version > VERSION {
+        return Err(ReadFault::NoExport(format!(
+            "an export of version {version}, which this postkey does not know: look at it with a newer one"
+        )));
+    }
+    let header: Header = serde_json::from_slice(json).map_err(|_| altered_first())?;
+    if header.postkey_export == VERSION { Ok(header) } else { Err(altered_first()) }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod tiles;
 
 pub use anchors::{Anchor, Anchors};
 pub use examine::{Examined, Examiner, PartsSeen};
-pub use export::{ExportSeen, take_export};
+pub use export::{Claims, ExportSeen, take_export};
 pub use finding::{Finding, Findings, Kind};
 pub use history::{Extent, History};
 pub use log::{CouldNotLook, Dooms, Watches, take_log};

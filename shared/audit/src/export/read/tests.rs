@@ -25,7 +25,6 @@ fn written(format: Format) -> Vec<u8> {
         log: Uuid::from_u128(1),
         scope: ExportScope::All,
         personal: Personal::Shown,
-        from: 1,
         to: 3,
         checkpoint: None,
         public_keys: Vec::new(),
@@ -41,7 +40,11 @@ fn read(bytes: &[u8]) -> Result<Vec<EntryRecord>, ReadFault> {
     let (mut reader, _) = Reader::begin(bytes)?;
     let mut entries = Vec::new();
     while let Some(raw) = reader.entry()? {
-        entries.push(raw.parse()?);
+        let Parsed { record, as_written } = raw.parse()?;
+        if !as_written {
+            return Err(ReadFault::Altered("as no export writes it"));
+        }
+        entries.push(record);
     }
     Ok(entries)
 }
@@ -89,15 +92,123 @@ fn every_flipped_byte_is_found() {
     }
 }
 
+/// The same bytes with the last record made anew, as whoever knows how exports are written would.
+fn ended_again(format: Format, before: &[u8]) -> Vec<u8> {
+    let sha256 = Sha256::digest(before).iter().map(|byte| format!("{byte:02x}")).collect();
+    [before, &format.end(&End { end: true, entries: 3, sha256 }).unwrap()].concat()
+}
+
+fn before_the_last(bytes: &[u8]) -> String {
+    let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    String::from_utf8(bytes[..last].to_vec()).unwrap()
+}
+
+#[test]
+fn what_nobody_would_look_at_is_told_where_it_was_added() {
+    for (format, place, more) in [
+        (Format::Jsonl, "\"client\":", "\"approved_by\":\"somebody\",\"client\":"),
+        (Format::Jsonl, "\"by_user\":", "\"approved_by\":\"somebody\",\"by_user\":"),
+        (Format::Jsonl, "\"events\":", " \"events\":"),
+        (Format::Jsonl, "\"events\":[]}", "\"events\":[],\"proof\":null}"),
+        (Format::Csv, "\"\"by_user\"\":", "\"\"approved_by\"\":1,\"\"by_user\"\":"),
+        (Format::Csv, ",panel,", ",\"panel\","),
+        (Format::Csv, ",panel,", ",'panel,"),
+    ] {
+        let before = before_the_last(&written(format));
+        let altered = before.replacen(place, more, 1);
+        assert_ne!(altered, before, "{place}");
+        let bytes = ended_again(format, altered.as_bytes());
+        let (mut reader, _) = Reader::begin(bytes.as_slice()).unwrap();
+        let mut otherwise = Vec::new();
+        while let Some(raw) = reader.entry().unwrap() {
+            let Parsed { record, as_written } = raw.parse().unwrap();
+            otherwise.extend((!as_written).then_some(record.position));
+        }
+        assert_eq!(otherwise.len(), 1, "{more}");
+    }
+}
+
+#[test]
+fn first_and_last_records_are_as_they_are_written_or_altered() {
+    for format in FORMATS {
+        let bytes = written(format);
+        let before = before_the_last(&bytes);
+        let quote = if format == Format::Csv { "\"\"" } else { "\"" };
+        let to = format!("{quote}to{quote}:3");
+        for altered in [
+            before.replacen(&to, &format!(" {to}"), 1),
+            before.replacen(&to, &format!("{to},{quote}by{quote}:1"), 1),
+            before.replacen(&to, &format!("{quote}to{quote}:-3"), 1),
+            before.replacen("_export", "_exporT", 1).replacen(
+                "kind,position,at,type,service",
+                "kind,position,at,type,x",
+                1,
+            ),
+        ] {
+            assert_ne!(altered, before);
+            let bytes = ended_again(format, altered.as_bytes());
+            // What does not begin as an export is none.
+            let expected = bytes.starts_with(format.beginning());
+            assert_eq!(matches!(read(&bytes), Err(ReadFault::Altered(_))), expected, "{altered}");
+        }
+        let last = String::from_utf8(bytes[before.len()..].to_vec()).unwrap();
+        let entries = format!("{quote}entries{quote}:");
+        let spaced = format!("{before}{}", last.replacen(&entries, &format!("{entries} "), 1));
+        assert_ne!(spaced.as_bytes(), bytes);
+        assert!(matches!(read(spaced.as_bytes()), Err(ReadFault::Altered(_))), "{spaced}");
+    }
+}
+
+#[test]
+fn what_begins_as_an_export_is_one_that_was_altered_however_it_goes_on() {
+    for format in FORMATS {
+        let bytes = written(format);
+        for length in 0..before_the_last(&bytes).len() {
+            match read(&bytes[..length]) {
+                Err(ReadFault::Altered(_)) => assert!(length >= format.beginning().len(), "{format:?} {length}"),
+                Err(ReadFault::NoExport(_)) => assert!(length < format.beginning().len(), "{format:?} {length}"),
+                other => panic!("{format:?} {length}: {other:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_no_export_is_said_to_be_none() {
-    for text in ["", "x", "{}\n", "kind\n", "{\"postkey_export\":\"1\"}\n", "not a text"] {
-        assert!(matches!(read(text.as_bytes()), Err(ReadFault::NoExport(_) | ReadFault::Altered(_))), "{text}");
+    for text in ["", "x", "{}\n", "{", "kind\n", "k", "kind,position,other\n", "not a text"] {
+        assert!(matches!(read(text.as_bytes()), Err(ReadFault::NoExport(_))), "{text}");
     }
-    let newer =
-        String::from_utf8(written(Format::Jsonl)).unwrap().replacen("\"postkey_export\":1", "\"postkey_export\":2", 1);
-    let Err(ReadFault::NoExport(what)) = read(newer.as_bytes()) else { panic!("a newer version") };
+    let version = |version: &str| {
+        let altered = format!("\"postkey_export\":{version}");
+        String::from_utf8(written(Format::Jsonl)).unwrap().replacen("\"postkey_export\":1", &altered, 1)
+    };
+    let Err(ReadFault::NoExport(what)) = read(version("2").as_bytes()) else { panic!("a newer version") };
     assert!(what.contains("version 2"), "{what}");
+    for other in ["0", "\"1\"", "-1"] {
+        assert!(matches!(read(version(other).as_bytes()), Err(ReadFault::Altered(_))), "{other}");
+    }
+}
+
+#[test]
+fn an_entry_that_is_there_is_read_before_what_is_cut_off_behind_it() {
+    for format in FORMATS {
+        let before = before_the_last(&written(format));
+        let (mut reader, _) = Reader::begin(before.as_bytes()).unwrap();
+        for record in records() {
+            assert_eq!(reader.entry().unwrap().unwrap().parse().unwrap().record, record);
+        }
+        assert!(matches!(reader.entry(), Err(ReadFault::Altered(_))));
+    }
+}
+
+#[test]
+fn events_without_an_end_fill_no_memory() {
+    let text = String::from_utf8(written(Format::Csv)).unwrap();
+    let event = text.find("\nevent,").unwrap() + 1;
+    let bytes = [&text.as_bytes()[..event], &b"event,,,,,,,,,,,,,,\n".repeat(100_000)].concat();
+    let (mut reader, _) = Reader::begin(bytes.as_slice()).unwrap();
+    assert!(reader.entry().unwrap().is_some());
+    assert!(matches!(reader.entry(), Err(ReadFault::Altered("a record is longer than any can be"))));
 }
 
 #[test]
