@@ -192,7 +192,8 @@ async fn a_client_has_so_many_streams_and_no_more_and_they_end_with_its_token_an
         open.push(Streaming::open(&api, &operator, "", None).await);
     }
     scene.queries().get("/v1/audit/events/stream").await.problem(503, "overloaded");
-    scene.stack.queries_as("auditor").get("/v1/audit/events/stream?wait=0").await.is(200);
+    let auditor = scene.stack.queries_as("auditor").get("/v1/audit/events/stream?wait=0").await;
+    assert_eq!(auditor.status, 200, "{auditor:?}");
 
     let clients = scene.folder.file("clients.json");
     let revoke = stage::postkey(["token", "revoke", "watches", "--clients-file", clients.to_str().unwrap()]);
