@@ -102,6 +102,19 @@ async fn each_verdict_of_a_login_is_kept_and_no_answer_tells_it() {
 }
 
 #[tokio::test]
+async fn who_reads_entries_beside_the_ledgers_tiles_has_read_the_history() {
+    let scene = Scene::set().await;
+    let entries = "/ledger/tile/entries/000.p/1";
+    let auditor = scene.stack.queries_as("auditor").with("postkey-actor", "person-8");
+    assert_eq!(auditor.get("/ledger/tile/0/000.p/1").await.status, 200);
+    assert_eq!(auditor.get(entries).await.status, 200);
+    scene.stack.queries_as("panel").get(entries).await.problem(403, "forbidden");
+    let read = kept(&scene, "kind=audit_read&actor=person-8", 1).await;
+    assert_eq!((told(&read), &read[0]["client"]), (vec![("entries", "ok")], &json!("auditor")));
+    assert_eq!(told(&kept(&scene, "kind=refused", 1).await), [("entries", "forbidden")]);
+}
+
+#[tokio::test]
 async fn who_reads_the_history_is_kept_and_who_may_not() {
     let scene = Scene::set().await;
     let panel = scene.stack.queries_as("panel").with("postkey-actor", "person-7");

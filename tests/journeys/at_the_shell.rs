@@ -52,6 +52,37 @@ async fn what_is_typed_wrongly_exits_with_2() {
 }
 
 #[tokio::test]
+async fn what_is_typed_goes_before_what_the_environment_says_and_excludes_only_what_is_typed() {
+    let folder = Folder::new();
+    let stack = Stack::up(&folder).await;
+    let data = folder.data();
+    let (data, token) = (data.to_str().unwrap(), data.join("tokens/operator.token"));
+    let url = format!("http://{}", stack.projection().address());
+    let there = ["rebuild", "--projection-url", &url, "--token-file", token.to_str().unwrap()];
+    let elsewhere = async |arguments: &[&str]| {
+        let mut call = postkey(arguments.iter().copied());
+        call.env("POSTKEY_DATA", "/nonexistent").env("POSTKEY_KEYRING_FILE", "/nonexistent/keyring");
+        for store in ["LOG", "READ_MODEL", "KEYS"] {
+            call.env(format!("POSTKEY_{store}"), "sqlite:/nonexistent/store.db");
+        }
+        run(call).await
+    };
+    for named in [&there[..], &["rebuild", "--data", data]] {
+        let done = elsewhere(named).await.worked();
+        assert!(done.stdout.contains("rebuilt up to position"), "{named:?}: {done:#?}");
+    }
+    let of_both = elsewhere(&["rebuild"]).await;
+    assert!(of_both.code != Some(0) && !of_both.stderr.contains("cannot be used with"), "{of_both:#?}");
+    let export = elsewhere(&["audit", "verify", "--export", "/nonexistent/export"]).await;
+    assert!(export.code == Some(2) && !export.stderr.contains("cannot be used with"), "{export:#?}");
+    for more in [["--data", data], ["--log", "sqlite:log.db"], ["--keys", "sqlite:keys.db"]] {
+        let refused = elsewhere(&[&there[..], &more].concat()).await;
+        assert!(refused.code == Some(2) && refused.stderr.contains("cannot be used with"), "{more:?}: {refused:#?}");
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn init_never_overwrites() {
     let folder = Folder::new();
     let data = folder.data();

@@ -174,22 +174,33 @@ async fn a_stream_has_the_filters_and_the_bounds_of_the_list() {
 }
 
 #[tokio::test]
-async fn there_are_so_many_streams_and_no_more_and_they_end_with_their_token_and_the_service() {
+async fn a_client_has_so_many_streams_and_no_more_and_they_end_with_its_token_and_the_service() {
     let mut scene = Scene::set().await;
     let token = scene.stack.new_token(&scene.folder, "auditor", "watches", None).await;
+    let panel = scene.stack.new_token(&scene.folder, "panel", "acme-panel", Some("acme")).await;
     let api = scene.stack.projection().clone();
     let operator = scene.stack.token("operator").to_owned();
+    let mut panels = Vec::new();
+    for _ in 0..8 {
+        panels.push(Streaming::open(&api, &panel, "", None).await);
+    }
+    let refused = api.bearing(&panel).get("/v1/audit/events/stream").await;
+    assert!(refused.header("retry-after").parse::<u32>().is_ok(), "{refused:?}");
+    refused.problem(503, "overloaded");
     let mut open = vec![Streaming::open(&api, &token, "", None).await];
-    for _ in 1..32 {
+    for _ in 0..8 {
         open.push(Streaming::open(&api, &operator, "", None).await);
     }
     scene.queries().get("/v1/audit/events/stream").await.problem(503, "overloaded");
+    let auditor = scene.stack.queries_as("auditor").get("/v1/audit/events/stream?wait=0").await;
+    assert_eq!(auditor.status, 200, "{auditor:?}");
 
     let clients = scene.folder.file("clients.json");
     let revoke = stage::postkey(["token", "revoke", "watches", "--clients-file", clients.to_str().unwrap()]);
     stage::run(revoke).await.worked();
     assert!(open.swap_remove(0).next().await.is_none(), "its token was revoked");
-    until("its place is free", async || {
+    drop(open.pop());
+    until("a seat is free", async || {
         (scene.queries().get("/v1/audit/events/stream?wait=0").await.status == 200).then_some(())
     })
     .await;

@@ -132,3 +132,23 @@ async fn an_applied_position_that_was_set_back_hides_nothing() {
     assert_eq!(site.sql("read-model.db", &set_back(&other)).await, 1);
     found(site.verified(&[]).await, "tree", at);
 }
+
+#[tokio::test]
+async fn a_file_in_which_somebody_made_a_view_or_a_trigger_is_not_believed() {
+    let site = Site::new().await;
+    let untouched = site.folder.bytes("read-model.db");
+    for (edit, named) in [
+        ("CREATE VIEW live_user AS SELECT * FROM mailbox_user", r#"view "live_user""#),
+        (
+            "CREATE TRIGGER later AFTER UPDATE ON generation BEGIN UPDATE mailbox_user SET state = 'active'; END",
+            r#"trigger "later""#,
+        ),
+    ] {
+        site.sql("read-model.db", edit).await;
+        let finished = site.verified(&[]).await;
+        let said = format!("somebody changed its schema: {named} was changed, or is none of postkey's");
+        assert!(finished.code == Some(2) && finished.stderr.contains(&said), "{finished:#?}");
+        std::fs::write(site.folder.file("read-model.db"), &untouched).unwrap();
+    }
+    sound(site.verified(&[]).await);
+}

@@ -24,17 +24,14 @@ mod services;
 mod stores;
 mod subcommand;
 mod token;
+mod typed;
 mod up;
 mod waiting;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::args::Cli;
-
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match typed::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return args::refused(&error),
     };

@@ -35,10 +35,16 @@ A projection that runs does it beside its work, while logins go on: the one at -
 the data folder. Ctrl-C leaves it at that. Where none runs, this process does it; on PostgreSQL also beside others.")]
 pub struct RebuildArgs {
     /// The data folder of `postkey up`, where the stores are not named one by one
-    #[arg(long, env = "POSTKEY_DATA", value_name = "DIR", default_value = "./postkey-data")]
+    #[arg(
+        long, env = "POSTKEY_DATA", value_name = "DIR", default_value = "./postkey-data",
+        conflicts_with_all = ["log", "read_model", "keys", "keyring_file"]
+    )]
     data: PathBuf,
     /// The running projection that is to do it
-    #[arg(long, value_name = "URL", requires = "token_file", conflicts_with = "log")]
+    #[arg(
+        long, value_name = "URL", requires = "token_file",
+        conflicts_with_all = ["data", "log", "read_model", "keys", "keyring_file"]
+    )]
     projection_url: Option<String>,
     /// The file of the token to ask it with (role operator)
     #[arg(long, value_name = "FILE", requires = "projection_url")]

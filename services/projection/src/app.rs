@@ -17,10 +17,11 @@ use postkey_http::{
 };
 use throttle::{Limits, Throttle};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit_api::reads::{Reads, noted};
+use crate::audit_api::seats::Seats;
 use crate::audit_api::{self, events, stream, user_then};
 use crate::auth::{Freshness, Heads, Logins, verify};
 use crate::drift::Drift;
@@ -107,8 +108,8 @@ pub(crate) struct App {
     pub queries: Arc<dyn Queries>,
     pub searches: Searches,
     pub looking: Turns,
-    /// Places of streams of events.
-    pub streams: Arc<Semaphore>,
+    /// Where streams of events have their places.
+    pub streams: Seats,
     /// By which entries about a user are found.
     pub ledger: Arc<dyn LedgerRows>,
     pub activity: ActivityLog,
@@ -197,7 +198,7 @@ pub async fn run(parts: Parts, listener: TcpListener, stop: CancellationToken) -
         searches: Searches::new(Arc::clone(&queries)),
         queries,
         looking: Turns::new(LOOKING),
-        streams: Arc::new(Semaphore::new(stream::STREAMS)),
+        streams: Seats::default(),
         ledger: parts.ledger,
         activity: parts.activity,
         served,

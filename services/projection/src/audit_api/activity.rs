@@ -11,7 +11,7 @@ use postkey_http::{
 };
 use serde_json::{Value, json};
 
-use super::filter::{between, id, text};
+use super::filter::{About, between, id, text};
 use crate::app::App;
 use crate::paging::{After, List, limit};
 use crate::turns::Whose;
@@ -47,6 +47,11 @@ impl FromFields for Asked {
 }
 
 impl Asked {
+    /// The service and the user that are asked for.
+    pub fn about(&self) -> About {
+        (self.filter.service, self.filter.user)
+    }
+
     /// The list that is walked through.
     fn list(&self) -> List {
         let Filter { service, user, kind, actor, from, to } = &self.filter;

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use postkey_http::{Caller, Event, Events, Fields, FromFields, Operation, Problem, Query, Tenancy};
 
-use super::filter::Filter;
+use super::filter::{About, Filter};
 use super::place::Place;
 use super::telling::{ROLES, Telling};
 use crate::app::App;
@@ -24,6 +24,13 @@ impl FromFields for Asked {
         let filter = Filter::from_fields(fields);
         let (after, limit) = (After::read(fields), limit(fields));
         Some(Self { filter: filter?, after, limit })
+    }
+}
+
+impl Asked {
+    /// The service and the user that are asked for.
+    pub fn about(&self) -> About {
+        self.filter.about()
     }
 }
 

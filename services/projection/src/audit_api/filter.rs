@@ -26,6 +26,9 @@ pub struct Filter {
     pub to: Option<DateTime<Utc>>,
 }
 
+/// The service and the user that a question is about, as far as it names them.
+pub type About = (Option<ServiceId>, Option<UserId>);
+
 /// One of [`Event::NAMES`].
 struct EventName(&'static str);
 
@@ -96,6 +99,11 @@ impl Filter {
     /// Whether neither this change nor any after it in its service is asked for: instants of a service never go back.
     pub fn ends_before(&self, change: &Change) -> bool {
         self.to.is_some_and(|to| change.at >= to)
+    }
+
+    /// Whom it names.
+    pub const fn about(&self) -> About {
+        (self.service, self.user)
     }
 
     /// As a list's filters.

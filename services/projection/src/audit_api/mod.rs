@@ -11,6 +11,7 @@ mod filter;
 mod looking;
 mod place;
 pub(crate) mod reads;
+pub(crate) mod seats;
 pub(crate) mod stream;
 mod telling;
 pub(crate) mod user_then;

@@ -14,18 +14,17 @@ use futures::StreamExt;
 use futures::stream::{self, Stream};
 use postkey_http::{Caller, Code, Event, Fields, FromFields, Operation, Problem, Query, Tenancy, Violation};
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::filter::Filter;
+use super::filter::{About, Filter};
 use super::place::Place;
+use super::seats::Seat;
 use super::telling::{Page, ROLES, Telling};
 use crate::app::App;
 use crate::projector::Progress;
 use crate::queries::{NOT_NOW, position};
 
-/// So many streams at a time; each looks at every entry that is applied.
-pub const STREAMS: usize = 32;
 /// So many events are looked for at once.
 const AT_ONCE: usize = 100;
 /// How long nothing is sent at the most: what stands between a service and its reader takes silence for death.
@@ -50,6 +49,13 @@ impl FromFields for Asked {
         let filter = Filter::from_fields(fields);
         let wait = fields.optional_u64("wait").map(|seconds| Duration::from_secs(seconds.min(MAX_WAIT)));
         Some(Self { filter: filter?, wait })
+    }
+}
+
+impl Asked {
+    /// The service and the user that are asked for.
+    pub fn about(&self) -> About {
+        self.filter.about()
     }
 }
 
@@ -105,8 +111,8 @@ pub fn operation() -> Operation {
         .problems(NOT_NOW)
 }
 
-/// Events as they come to be in force, without end unless `wait` sets one. 503 `overloaded` where there are as many streams as
-/// there may be; what stands in the way of the first page is told as a problem, and of a later one by the end of the stream,
+/// Events as they come to be in force, without end unless `wait` sets one. 503 `overloaded` where the caller, or all
+/// callers of its kind, have as many streams as they may; what stands in the way of the first page is told as a problem, and of a later one by the end of the stream,
 /// where it does not go away by itself.
 pub async fn stream(
     State(app): State<App>,
@@ -116,7 +122,7 @@ pub async fn stream(
     Query(asked): Query<Asked>,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
     let telling = Telling::new(app.clone(), caller, tenancy, asked.filter)?;
-    let permit = app.streams.clone().try_acquire_owned().map_err(|_| Problem::new(Code::Overloaded))?;
+    let seat = app.streams.take(telling.caller())?;
     position::belongs_to_the_log(&app.progress.borrow())?;
     let place = match last {
         Some(place) => place,
@@ -126,7 +132,7 @@ pub async fn stream(
     let now = Instant::now();
     let progress = app.progress.clone();
     let ends = asked.wait.map(|wait| now + wait);
-    let mut streaming = Streaming { app, telling, place, progress, beats: now + HEARTBEAT, ends, _permit: permit };
+    let mut streaming = Streaming { app, telling, place, progress, beats: now + HEARTBEAT, ends, _seat: seat };
     let events = streaming.take(first).0;
     let rest = stream::unfold(streaming, |mut streaming| async move {
         let sent = streaming.next().await?;
@@ -146,7 +152,7 @@ struct Streaming {
     beats: Instant,
     /// When nothing is waited for any more.
     ends: Option<Instant>,
-    _permit: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl Streaming {

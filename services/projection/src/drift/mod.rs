@@ -1,17 +1,16 @@
 //! The drift watch: whoever leads folds the history of one service after the other again, at a bounded rate, and compares what
 //! comes of it with the live rows. A row that was changed behind our back is found, whoever looks it up meanwhile.
 
+mod found;
 mod look;
 mod round;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::ServiceId;
 use event_log::EventLog;
 use keys::Vault;
 use postkey_http::HealthCheck;
@@ -19,11 +18,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use self::found::Found;
 use crate::projector::Progress;
-use crate::read_model::{Leadership, Queries, ReadModelWriter, RowId, Strays};
+use crate::read_model::{Leadership, Queries, ReadModelWriter, Strays};
 
-/// How many rows health names.
-const NAMED: usize = 20;
 /// The pause between two rounds, and after something that can't be reached.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -35,7 +33,7 @@ pub struct Drift {
     leadership: Arc<dyn Leadership>,
     queries: Arc<dyn Queries>,
     strays: Arc<dyn Strays>,
-    /// How many entries are folded a second.
+    /// How many entries are folded, and rows are read, a second.
     rate: u64,
     looked: Arc<Looked>,
 }
@@ -67,36 +65,6 @@ impl Looked {
     }
 }
 
-/// Rows that are not what the log makes of them, by the service by whose history that was found; those of none by themselves.
-#[derive(Debug, Default)]
-struct Found {
-    of_services: BTreeMap<ServiceId, Vec<RowId>>,
-    strays: Vec<RowId>,
-    missing: Vec<RowId>,
-}
-
-impl Found {
-    fn rows(&self) -> impl Iterator<Item = RowId> {
-        self.of_services.values().flatten().chain(&self.strays).chain(&self.missing).copied()
-    }
-
-    /// Says it in words that name ids and no value.
-    fn tell(&self, health: &HealthCheck) {
-        let named: Vec<_> = self.rows().take(NAMED).map(|row| row.to_string()).collect();
-        if named.is_empty() {
-            health.green();
-            return;
-        }
-        let more = if self.rows().count() > NAMED { " and others" } else { "" };
-        // Nobody else is sent away: those rows are looked up as they are.
-        health.impaired(format!(
-            "rows are not what the log makes of them: {}{more}; somebody changed them, or the read model is faulty. Find out \
-             which, then let `postkey rebuild --accept-differences` replace them",
-            named.join(", ")
-        ));
-    }
-}
-
 /// Why a look ends before it has said anything.
 enum Ended {
     /// Something can't be reached now, or can't be made sense of: others say so.
@@ -106,7 +74,7 @@ enum Ended {
 }
 
 impl Drift {
-    /// Of the live rows and their log; `rate` is in entries a second, at least 1.
+    /// Of the live rows and their log; `rate` is in entries a second, or rows, at least 1.
     pub fn new(
         (log, vault): (Arc<EventLog>, Vault),
         (rows, leadership): (Arc<dyn ReadModelWriter>, Arc<dyn Leadership>),
@@ -148,8 +116,8 @@ impl Drift {
         stop.run_until_cancelled(watching).await;
     }
 
-    /// Waits for as long as so many entries may take.
-    async fn pace(&self, entries: usize) {
-        sleep(Duration::from_secs_f64(entries as f64 / self.rate as f64)).await;
+    /// Waits for as long as so many entries or rows may take.
+    async fn pace(&self, read: usize) {
+        sleep(Duration::from_secs_f64(read as f64 / self.rate as f64)).await;
     }
 }

@@ -278,6 +278,10 @@ pub trait Generations: Send + Sync {
 pub trait Strays: Send + Sync {
     /// Users of the live generation whose service has no row, at most `limit`, in the order of their ids.
     async fn strays(&self, limit: u32) -> Result<Vec<RowId>, ReadModelError>;
+
+    /// Looks whether tables, views, indexes and triggers are as they were made: `Damaged` where they are not. Where whoever writes
+    /// rows may not change those, as in a database with an owner of its own, there is nothing to find.
+    async fn schema(&self) -> Result<(), ReadModelError>;
 }
 
 /// What a login needs, read in one snapshot of the live generation.

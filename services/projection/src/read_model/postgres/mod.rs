@@ -428,6 +428,10 @@ impl Strays for PostgresReadModel {
         let found = self.readers.rows(|| statement(&SQL.strays).bind(i64::from(limit))).await.map_err(failed)?;
         found.iter().map(|row| row.try_get(0).map(|id| RowId::User(UserId::new(id))).map_err(failed)).collect()
     }
+
+    async fn schema(&self) -> Result<(), ReadModelError> {
+        Ok(())
+    }
 }
 
 #[async_trait]

@@ -2,6 +2,7 @@
 
 mod json;
 mod ledger;
+mod schema;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,12 @@ use super::{
 const READ_MODEL: Application = Application {
     what: "a read model",
     id: 0x706b_726d,
-    migrations: &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")],
+    migrations: &[
+        include_str!("schema_1.sql"),
+        include_str!("schema_2.sql"),
+        include_str!("schema_3.sql"),
+        include_str!("schema_4.sql"),
+    ],
 };
 
 /// Look-ups and lists at a time.
@@ -86,7 +92,7 @@ impl SqliteReadModel {
     /// readers: what a killed rebuild has left unfinished is dropped, for it holds names that are forgotten elsewhere.
     ///
     /// # Errors
-    /// Where it can't be read or written, or is another program's.
+    /// Where it can't be read or written, is another program's, or has a table, view, index or trigger that is not as we make it.
     pub async fn open(path: &Path) -> Result<Self, ReadModelError> {
         make_private(path).map_err(|error| ReadModelError::Unavailable(format!("{}: {error}", path.display())))?;
         let options = SqliteConnectOptions::new()
@@ -104,6 +110,7 @@ impl SqliteReadModel {
         let options = options.journal_mode(SqliteJournalMode::Wal);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
         READ_MODEL.prepare(&mut connection).await.map_err(not_ours)?;
+        schema::check(&mut connection).await?;
         let forgets = options.clone().busy_timeout(FORGET_WITHIN);
         let writer = Mutex::new(Writer::new(options.clone(), connection));
         let readers = SqlitePoolOptions::new()
@@ -121,7 +128,8 @@ impl SqliteReadModel {
     /// Opens the read model at `path` for whoever changes nothing, beside whoever does: an auditor. What writes fails.
     ///
     /// # Errors
-    /// Where there is none, it can't be read, or it is another program's or of another version.
+    /// Where there is none, it can't be read, it is another program's or of another version, or has a table, view, index or trigger
+    /// that is not as we make it.
     pub async fn open_to_read(path: &Path) -> Result<Self, ReadModelError> {
         let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5)).read_only(true);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
@@ -129,6 +137,7 @@ impl SqliteReadModel {
         if found != READ_MODEL.migrations.len() {
             return Err(ReadModelError::NotOurs("it is an older postkey's: start its projection once".to_owned()));
         }
+        schema::check(&mut connection).await?;
         let writer = Mutex::new(Writer::new(options.clone(), connection));
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -544,6 +553,10 @@ impl Strays for SqliteReadModel {
         let ids: Vec<Vec<u8>> = query.fetch_all(&self.readers).await.map_err(failed)?;
         let id = |id: Vec<u8>| Uuid::from_slice(&id).map_err(|_| row::damaged("an id of a row that is none"));
         ids.into_iter().map(|found| Ok(RowId::User(UserId::new(id(found)?)))).collect()
+    }
+
+    async fn schema(&self) -> Result<(), ReadModelError> {
+        schema::check(&mut *self.readers.acquire().await.map_err(failed)?).await
     }
 }
 

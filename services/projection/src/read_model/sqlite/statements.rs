@@ -47,6 +47,9 @@ const DROPPED: u32 = 1_000;
 
 fn statements() -> Statements {
     let (service_columns, user_columns) = (SERVICE_COLUMNS.join(", "), USER_COLUMNS.join(", "));
+    let (live_services, live_users) = (live(&service_columns, "service"), live(&user_columns, "mailbox_user"));
+    // Left to itself, SQLite walks through the users of all services in the order of their ids.
+    let live_users_of = live(&user_columns, "mailbox_user INDEXED BY user_by_service");
     Statements {
         services_touched: touched("service", &service_columns, "service"),
         users_touched: touched("mailbox_user", &user_columns, "user"),
@@ -59,24 +62,23 @@ fn statements() -> Statements {
             &WRITTEN_USER_COLUMNS,
             &["user", "service", "profile_key", "credential_key"],
         ),
-        strays:
-            "SELECT user FROM live_user WHERE service NOT IN (SELECT service FROM live_service) ORDER BY user LIMIT $1"
-                .to_owned(),
+        strays: format!(
+            "{} AND NOT EXISTS (SELECT 1 FROM service WHERE service.generation = mailbox_user.generation \
+             AND service.service = mailbox_user.service) ORDER BY user LIMIT $1",
+            live("user", "mailbox_user")
+        ),
         login: format!(
             "SELECT {}, live.position FROM (SELECT generation, position FROM generation WHERE live = 1) AS live \
          LEFT JOIN mailbox_user AS u ON u.generation = live.generation AND u.address = $1",
             USER_COLUMNS.map(|column| format!("u.{column}")).join(", "),
         ),
-        service: format!("SELECT {service_columns} FROM live_service WHERE service = $1"),
-        services: format!("SELECT {service_columns} FROM live_service WHERE domain > $1 ORDER BY domain LIMIT $2"),
-        services_of: format!(
-            "SELECT {service_columns} FROM live_service WHERE domain > $1 AND customer = $2 ORDER BY domain LIMIT $3"
-        ),
-        user: format!("SELECT {user_columns} FROM live_user WHERE service = $1 AND user = $2"),
-        users: format!("SELECT {user_columns} FROM live_user WHERE service = $1 AND user > $2 ORDER BY user LIMIT $3"),
+        service: format!("{live_services} AND service = $1"),
+        services: format!("{live_services} AND domain > $1 ORDER BY domain LIMIT $2"),
+        services_of: format!("{live_services} AND domain > $1 AND customer = $2 ORDER BY domain LIMIT $3"),
+        user: format!("{live_users} AND service = $1 AND user = $2"),
+        users: format!("{live_users_of} AND service = $1 AND user > $2 ORDER BY user LIMIT $3"),
         users_found: format!(
-            "SELECT {user_columns} FROM live_user WHERE service = $1 AND user > $2 AND instr(search_text, $3) > 0 \
-             ORDER BY user LIMIT $4"
+            "{live_users_of} AND service = $1 AND user > $2 AND instr(search_text, $3) > 0 ORDER BY user LIMIT $4"
         ),
         live_rows: format!(
             "SELECT position, EXISTS (SELECT 1 FROM mailbox_user AS u WHERE u.generation = live.generation \
@@ -96,6 +98,11 @@ fn statements() -> Statements {
             )
         }),
     }
+}
+
+/// Rows of the live generation, from the table that logins look them up in.
+fn live(columns: &str, table: &str) -> String {
+    format!("SELECT {columns} FROM {table} WHERE generation = {LIVE}")
 }
 
 fn touched(table: &str, columns: &str, id: &str) -> String {

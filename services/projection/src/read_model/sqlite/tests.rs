@@ -1,6 +1,7 @@
 //! The contract over SQLite, and what is the file's own: whose it is, who may read it, what is damage.
 
 mod old_rows;
+mod schema;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -208,11 +209,11 @@ async fn a_read_model_of_a_newer_postkey_is_refused_and_left_alone() {
     let (_folder, path) = place();
     SqliteReadModel::open(&path).await.unwrap().close().await;
     let mut newer = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
-    sqlx::raw_sql("PRAGMA user_version = 4").execute(&mut newer).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 5").execute(&mut newer).await.unwrap();
     newer.close().await.unwrap();
     let before = fs::read(&path).unwrap();
     let refused = SqliteReadModel::open(&path).await.err();
-    assert!(matches!(&refused, Some(ReadModelError::NotOurs(what)) if what.contains("version 4")), "{refused:?}");
+    assert!(matches!(&refused, Some(ReadModelError::NotOurs(what)) if what.contains("version 5")), "{refused:?}");
     assert!(fs::read(&path).unwrap() == before, "it was written to");
 }
 
@@ -282,10 +283,7 @@ async fn a_first_start_that_was_killed_within_a_transaction_is_no_obstacle() {
 #[tokio::test]
 async fn a_table_that_is_gone_is_damage() {
     let (model, mut hand, _folder) = filled().await;
-    sqlx::raw_sql("PRAGMA writable_schema = ON; DROP VIEW live_user; DROP TABLE mailbox_user")
-        .execute(&mut hand)
-        .await
-        .unwrap();
+    edit(&mut hand, "DROP TABLE mailbox_user").await;
     let nobody = Address::parse("nobody@s1.example").unwrap();
     is_damage(model.login(&nobody).await.err().as_ref(), "a table that is gone");
 }
