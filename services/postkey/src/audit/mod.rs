@@ -65,7 +65,7 @@ pub async fn audit(args: AuditArgs) -> Result<(), Failure> {
 #[derive(Args, Clone, Debug)]
 pub struct AuditStoreArgs {
     /// The data folder of `postkey up`, where the stores are not named one by one
-    #[arg(long, env = "POSTKEY_DATA", value_name = "DIR", default_value = "./postkey-data")]
+    #[arg(long, env = "POSTKEY_DATA", value_name = "DIR", default_value = "./postkey-data", conflicts_with = "log")]
     data: PathBuf,
     /// The event log: sqlite:PATH, or nats://HOST:PORT[,HOST:PORT…]
     #[arg(long, env = "POSTKEY_LOG", value_name = "URL", hide_env_values = true)]

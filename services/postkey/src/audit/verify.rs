@@ -13,6 +13,7 @@ use event_log::Scope;
 use indicatif::{ProgressBar, ProgressStyle};
 use keys::{CheckpointStore, Keyring};
 use ledger::{Checkpoint, NoteError, Opened};
+use postkey_projection::read_model::ReadModelError;
 use wire::LogId;
 
 use super::checkpoint::CheckpointArgs;
@@ -257,7 +258,7 @@ async fn look_at(
 ) -> Result<Report, Failure> {
     let Instruments { examiner, mut watches, .. } = instruments;
     let model = match read_model {
-        Some(url) => Some(ReadModelHandle::open_to_read(url).await?),
+        Some(url) => Some(ReadModelHandle::open_to_read(url).await.map_err(unopened)?),
         None => None,
     };
     let rows = model.as_ref().map(|model| Arc::new(AuditedRows(model.ports())));
@@ -288,6 +289,14 @@ async fn look_at(
     let (checked, not_checked) = told::checks(&history, &examiner, &watches, word.pin(), seen);
     let beyond = word.checkpoint().map_or(0, |checkpoint| history.last().get().saturating_sub(checkpoint.size));
     Ok(Report::of(&history, word.report(), beyond, checked, not_checked))
+}
+
+/// Tables that are not as they were made are looked at no further.
+fn unopened(error: ReadModelError) -> Failure {
+    match error {
+        ReadModelError::Damaged(what) => Failure::tampered(format!("the read model: {what}")),
+        other => other.into(),
+    }
 }
 
 /// Takes in the log, and then holds the rows against it.
