@@ -96,6 +96,8 @@ pub type Headers = Vec<(String, String)>;
 pub struct Tokens {
     panel: String,
     webmail: String,
+    auditor: String,
+    operator: String,
     service: String,
 }
 
@@ -113,7 +115,13 @@ impl Tokens {
             let path = data.join(format!("tokens/{role}.token"));
             std::fs::read_to_string(&path).map(|token| token.trim().to_owned()).named(format!("the token of {role}"))
         };
-        Ok(Self { panel: read("panel")?, webmail: read("webmail")?, service: read("service")? })
+        Ok(Self {
+            panel: read("panel")?,
+            webmail: read("webmail")?,
+            auditor: read("auditor")?,
+            operator: read("operator")?,
+            service: read("service")?,
+        })
     }
 
     /// A folder for separate services, made by `postkey init`, and tokens beside the one that it makes.
@@ -133,6 +141,8 @@ impl Tokens {
         Ok(Self {
             panel: new("panel", &["--customer", "*"])?,
             webmail: new("webmail", &[])?,
+            auditor: new("auditor", &[])?,
+            operator: new("operator", &[])?,
             service: service.trim().to_owned(),
         })
     }
@@ -146,6 +156,16 @@ impl Tokens {
     /// Webmail's.
     pub fn webmail(&self) -> Headers {
         vec![bearer(&self.webmail)]
+    }
+
+    /// An auditor's, who sees no personal data.
+    pub fn auditor(&self) -> Headers {
+        vec![bearer(&self.auditor)]
+    }
+
+    /// An operator's.
+    pub fn operator(&self) -> Headers {
+        vec![bearer(&self.operator)]
     }
 
     /// A service's.

@@ -4,10 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use domain::Position;
-use event_log::{LogStore, Scope, SqliteStore};
-use futures::TryStreamExt;
-use ledger::{Checkpoint, Frontier, NoteKey, leaf_hash, sign};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -19,7 +15,7 @@ use crate::figures::{Target, ratios};
 use crate::measure::Measured;
 use crate::postkey::Postkey;
 use crate::report::Row;
-use crate::seed::{KeySink, LogSink, Population};
+use crate::seed::{KeySink, LogSink, Population, Signed, sign_all};
 use crate::tally::Tally;
 use crate::usage::Sample;
 
@@ -77,22 +73,10 @@ async fn data_folder(bench: &Bench, folder: &TempDir, population: Population) ->
 
 /// Signs a checkpoint of the whole log, and measures nothing but the hashing of its entries.
 async fn signed(data: &Path) -> Result<Measured, Failure> {
-    let store = SqliteStore::open_read_only(&data.join("log.db")).await.named("the log")?;
-    let mut entries = store.read(Scope::All, Position::START);
-    let (mut frontier, mut tally, begun) = (Frontier::default(), Tally::default(), Sample::take(&[])?);
-    while let Some(stored) = entries.try_next().await.named("the log")? {
-        let began = Instant::now();
-        let leaf = leaf_hash(&stored.entry.bytes);
-        tally.seconds += began.elapsed().as_secs_f64();
-        tally.operations += 1;
-        frontier.push(leaf);
-    }
+    let begun = Sample::take(&[])?;
+    let Signed { entries, seconds } = sign_all(data).await?;
     let usage = begun.until_with_ended(&Sample::take(&[])?, "hashing");
-    let key = std::fs::read_to_string(data.join("ledger/key")).named("the ledger key")?;
-    let key = NoteKey::from_private_text(key.trim()).named("the ledger key")?;
-    let checkpoint = Checkpoint { origin: key.name().to_owned(), size: frontier.size(), root: frontier.root() };
-    std::fs::write(data.join("ledger/checkpoint"), sign(&checkpoint, &[&key])).named("the checkpoint")?;
-    Ok(Measured { tally, usage })
+    Ok(Measured { tally: Tally { operations: entries, seconds, ..Tally::default() }, usage })
 }
 
 fn verify_once(bench: &Bench, call: Command) -> Result<(Measured, Vec<f64>), Failure> {

@@ -48,6 +48,7 @@ pub fn once(bench: &Bench, stack: &Stack, (round, users): (u32, u32), in_flight:
         from: round * users,
         users,
         again: false,
+        judged: false,
         in_flight,
         per_second: None,
         timing: bench.timing,

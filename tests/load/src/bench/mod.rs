@@ -1,14 +1,17 @@
 //! The rows of the table, and what runs them.
 
+mod as_of;
 mod audit;
+mod checkpoint;
 mod edits;
 mod flood;
 mod leader;
-mod ledger;
 mod logins;
 mod memory;
 mod peers;
+mod projector;
 mod rebuild;
+mod rebuild_logins;
 mod saves;
 mod servers;
 mod stack;
@@ -86,15 +89,37 @@ const PLANS: &[Plan] = &[
     plan!("save-sqlite", "Save with password, SQLite: p50 beyond argon2id and one transaction", saves::sqlite),
     plan!("rebuild", "rebuild from NATS into PostgreSQL", rebuild::nats_to_postgres),
     plan!("rebuild-sqlite", "rebuild from SQLite into SQLite", rebuild::sqlite),
-    plan!("ledger-sqlite", "projector with ledger ÷ without, SQLite", ledger::sqlite),
-    plan!("ledger-sqlite-single", "projector with ledger ÷ without, SQLite, one entry a batch", ledger::sqlite_single),
-    plan!("ledger-postgres", "projector with ledger ÷ without, PostgreSQL", ledger::postgres),
+    plan!(
+        "rebuild-logins",
+        "p99 of logins while a rebuild runs ÷ without, SQLite, half of capacity",
+        rebuild_logins::sqlite
+    ),
+    plan!(
+        "rebuild-logins-postgres",
+        "p99 of logins while a rebuild runs ÷ without, PostgreSQL, half of capacity",
+        rebuild_logins::postgres
+    ),
+    plan!("ledger-sqlite", "projector with ledger ÷ without, SQLite", projector::sqlite),
+    plan!(
+        "ledger-sqlite-single",
+        "projector with ledger ÷ without, SQLite, one entry a batch",
+        projector::sqlite_single
+    ),
+    plan!("ledger-postgres", "projector with ledger ÷ without, PostgreSQL", projector::postgres),
     plan!(
         "ledger-postgres-single",
         "projector with ledger ÷ without, PostgreSQL, one entry a batch",
-        ledger::postgres_single
+        projector::postgres_single
     ),
     plan!("audit-verify", "postkey audit verify of a log in a file, with the public key alone", audit::verify),
+    plan!("as-of", "p99 of a user as of a moment, one of 100,000, SQLite", as_of::sqlite),
+    plan!("as-of-nats", "p99 of a user as of a moment, one of 100,000, NATS and PostgreSQL", as_of::nats),
+    plan!("checkpoint", "from a Save in force to a checkpoint that holds it, SQLite: the longest", checkpoint::sqlite),
+    plan!(
+        "checkpoint-nats",
+        "from a Save in force to a checkpoint that holds it, NATS and PostgreSQL: the longest",
+        checkpoint::nats
+    ),
     plan!("memory", "resident memory at 100,000 users, SQLite, idle", memory::idle),
     plan!("leader-killed", "leader of the stream killed: until commands resume", leader::killed),
 ];

@@ -47,10 +47,18 @@ impl Stack {
     /// # Errors
     /// Where a step fails.
     pub async fn sqlite_of(bench: &Bench, population: Population) -> Result<Self, Failure> {
-        let SeededFolder(folder) = SeededFolder::new(bench, population, population.entries()).await?;
+        Self::sqlite_with(bench, population, population.entries()).await
+    }
+
+    /// The same with edits, until the log has so many entries.
+    ///
+    /// # Errors
+    /// Where a step fails.
+    pub async fn sqlite_with(bench: &Bench, population: Population, entries: u64) -> Result<Self, Failure> {
+        let SeededFolder(folder) = SeededFolder::new(bench, population, entries).await?;
         let data = folder.path().join("data");
         let postkey = Postkey::up(&bench.postkey, &data, folder.path()).await?;
-        postkey.caught_up(population.entries()).await?;
+        postkey.caught_up(entries).await?;
         postkey.ready().await?;
         Ok(Self { postkey, servers: None, population, folder })
     }
@@ -61,11 +69,24 @@ impl Stack {
     /// Where a step fails.
     pub async fn production(bench: &Bench, broker: Broker, lazy: bool, commands: usize) -> Result<Self, Failure> {
         let population = bench.population();
-        let production = Production::seeded(bench, broker, lazy, (population, population.entries())).await?;
+        Self::production_with(bench, broker, (lazy, commands), (population, population.entries())).await
+    }
+
+    /// The same with another population, and edits until the log has so many entries.
+    ///
+    /// # Errors
+    /// Where a step fails.
+    pub async fn production_with(
+        bench: &Bench,
+        broker: Broker,
+        (lazy, commands): (bool, usize),
+        (population, entries): (Population, u64),
+    ) -> Result<Self, Failure> {
+        let production = Production::seeded(bench, broker, lazy, (population, entries)).await?;
         let Production { calls, tokens, servers, folder } = production;
         let start = Postkey::separate(calls.projection(), || calls.command(), (commands, tokens), folder.path());
         let postkey = start.await?;
-        postkey.caught_up(population.entries()).await?;
+        postkey.caught_up(entries).await?;
         postkey.ready().await?;
         Ok(Self { postkey, servers: Some(servers), population, folder })
     }
@@ -217,10 +238,11 @@ impl Calls {
         command
     }
 
-    /// The projection service, but for where it listens.
+    /// The projection service, but for where it listens. It signs checkpoints.
     pub fn projection(&self) -> Command {
         let mut command = self.stores("projection");
         command.args(["--read-model", &self.read_model]).arg("--clients-file").arg(self.data.join("clients.json"));
+        command.arg("--ledger-key-file").arg(self.data.join("ledger/key"));
         command
     }
 

@@ -1,9 +1,11 @@
 //! Users by the hundred thousand, written straight into log and key store: entries as the command service would have
 //! written them, sealed and authenticated with the folder's keyring, all with one canned password. And how fast the product's
-//! own projector applies them, where what is compared can be seen from inside only.
+//! own projector applies them, where what is compared can be seen from inside only; and a checkpoint of a whole log, for
+//! whoever verifies it.
 
 mod author;
 mod projected;
+mod signed;
 mod stores;
 
 use domain::{Address, DomainName, ServiceId, UserId};
@@ -12,6 +14,7 @@ use uuid::Uuid;
 
 pub use author::{Author, edit_bytes};
 pub use projected::{Source, To};
+pub use signed::{Signed, sign_all};
 pub use stores::{KeySink, LogSink};
 
 use crate::failure::{Failure, Named};

@@ -1,11 +1,13 @@
 //! The load: each kind a job that a process of its own carries out, so that its CPU time is its own and it waits for
 //! nobody but whom it measures.
 
+mod checkpoints;
 mod connection;
 pub mod echo;
 mod edits;
 mod hashes;
 mod logins;
+mod moments;
 mod publishes;
 mod reads;
 mod saves;
@@ -16,10 +18,12 @@ use std::io::{Read, Write};
 
 use serde::{Deserialize, Serialize};
 
+pub use checkpoints::Checkpoints;
 pub use connection::{Answer, Connection};
 pub use edits::{Edits, Insisted};
 pub use hashes::{Hashes, hash_once, memory as hash_memory};
-pub use logins::Logins;
+pub use logins::{Logins, Verdicts};
+pub use moments::Moments;
 pub use publishes::Publishes;
 pub use reads::Reads;
 pub use saves::{Durable, PacedSaves, Saves, SavesTally};
@@ -41,6 +45,10 @@ pub enum Job {
     Saves(Saves),
     /// Saves with a password alone, some time apart.
     PacedSaves(PacedSaves),
+    /// Saves, each until a checkpoint holds it.
+    Checkpoints(Checkpoints),
+    /// Users as they stood at a moment, one at a time.
+    Moments(Moments),
     /// Guarded publishes to a stream of its own, by async-nats.
     Publishes(Publishes),
     /// Reading a stream from its beginning, by async-nats.
@@ -62,6 +70,8 @@ impl Job {
             Self::Echoes(_) => "the echo",
             Self::Saves(_) => "saves",
             Self::PacedSaves(_) => "paced saves",
+            Self::Checkpoints(_) => "saves until a checkpoint holds them",
+            Self::Moments(_) => "users as of a moment",
             Self::Publishes(_) => "raw publishes",
             Self::Reads(_) => "raw reads",
             Self::InsertsSqlite(_) => "raw SQLite transactions",
@@ -76,6 +86,8 @@ impl Job {
             Self::Logins(job) | Self::Echoes(job) => say("end", &job.run().await?),
             Self::Saves(job) => say("end", &job.run().await?),
             Self::PacedSaves(job) => say("end", &job.run().await?),
+            Self::Checkpoints(job) => say("end", &job.run().await?),
+            Self::Moments(job) => say("end", &job.run().await?),
             Self::Publishes(job) => say("end", &job.run().await?),
             Self::Reads(job) => say("end", &job.run().await?),
             Self::InsertsSqlite(job) => say("end", &job.run().await?),

@@ -98,6 +98,7 @@ impl Writer {
 
 #[derive(Deserialize)]
 struct Receipt {
+    position: u64,
     effective: bool,
 }
 
@@ -141,21 +142,22 @@ impl Saves {
 }
 
 /// One save of a password, of the users of the first service in turn.
-struct Save {
-    population: Population,
-    round: u32,
-    number: u32,
+pub(super) struct Save {
+    pub(super) population: Population,
+    pub(super) round: u32,
+    pub(super) number: u32,
 }
 
 impl Save {
-    async fn save(&self, connection: &mut Connection) -> Result<(), Failure> {
+    /// The position where it is in force.
+    pub(super) async fn save(&self, connection: &mut Connection) -> Result<u64, Failure> {
         let user = self.population.user(0, self.number % self.population.users);
         let path = format!("/v1/services/{}/users/{user}", self.population.service(0));
         let body = format!(r#"{{"password":"Copper-Tulip-{}-{}-Boat"}}"#, self.round, self.number);
         let answer = connection.send(Method::PATCH, &path, Some(body)).await?;
         let receipt: Option<Receipt> = serde_json::from_slice(&answer.body).ok();
         match receipt {
-            Some(receipt) if answer.status == 200 && receipt.effective => Ok(()),
+            Some(receipt) if answer.status == 200 && receipt.effective => Ok(receipt.position),
             _ => Err(Failure::new("a save with a password", answer.code())),
         }
     }
