@@ -167,3 +167,14 @@ async fn a_log_that_was_written_anew_with_valid_hashes_is_found_without_any_key(
     assert_eq!(count(&report), 1, "its chains are sound: {report:#}");
     found(site.verified(&[]).await, "mac", 2);
 }
+
+#[tokio::test]
+async fn an_entry_on_a_subject_of_no_log_hides_none_of_those_before_it() {
+    let site = Site::new().await;
+    let mut entries = site.entries().await;
+    let whole = entries.len();
+    entries.push(Entry { position: whole as i64 + 1, subject: "nonsense".to_owned(), bytes: vec![0] });
+    site.write(&entries).await;
+    let report = found(site.verified(&[]).await, "bytes", whole + 1);
+    assert_eq!((&report["entries"], count(&report)), (&json!(whole), 1), "{report:#}");
+}

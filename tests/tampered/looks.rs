@@ -103,3 +103,18 @@ async fn what_can_not_be_told_is_not_told_as_tampered() {
     let finished = run(bash).await;
     assert_eq!(finished.code, Some(2), "{finished:#?}");
 }
+
+#[tokio::test]
+async fn a_folder_that_lacks_what_is_looked_at_with_is_not_told_as_sound() {
+    let site = Site::new().await;
+    for name in ["keyring", "keys.db"] {
+        fs::rename(site.folder.file(name), site.folder.beside("away")).unwrap();
+        could_not_look(site.verified(&[]).await, name);
+        fs::rename(site.folder.beside("away"), site.folder.file(name)).unwrap();
+    }
+    sound(site.verified(&[]).await);
+    // One that was emptied is not made anew by whoever only looks.
+    fs::write(site.folder.file("keys.db"), "").unwrap();
+    could_not_look(site.verified(&[]).await, "empty");
+    assert_eq!(site.folder.bytes("keys.db"), Vec::<u8>::new());
+}

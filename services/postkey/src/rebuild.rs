@@ -8,6 +8,7 @@ use std::{fs, io};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use postkey_projection::read_model::ASIDE;
 use postkey_projection::{Differences, RebuildError, RebuildReport, Step};
 
 use crate::args::{KeyArgs, LogArgs, NatsArgs};
@@ -113,7 +114,11 @@ pub async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
     let outcome = match (rows_anew(&stores, &read_model, wanted).await, file) {
         (Err(Unable::Damaged(what)), Some(file)) => {
             let aside = set_aside(file.path())?;
-            print(format_args!("the old rows can't be read ({what}); they are kept as {}", aside.display()))?;
+            print(format_args!(
+                "the old rows can't be read ({what}); they are kept as {}: look at them, and remove that file; \
+                 until then no erasure is in force",
+                aside.display()
+            ))?;
             rows_anew(&stores, &read_model, wanted).await
         }
         (outcome, _) => outcome,
@@ -156,7 +161,7 @@ async fn rows_anew(stores: &Stores, url: &StoreUrl, wanted: Differences) -> Resu
 
 /// Gives a read model that can't be read another name, and what SQLite keeps beside it too; nothing is deleted.
 fn set_aside(path: &Path) -> Result<PathBuf, Failure> {
-    let name = |n: u32| path.with_added_extension(format!("aside-{n}"));
+    let name = |n: u32| path.with_added_extension(format!("{ASIDE}{n}"));
     let aside = (1..).map(name).find(|aside| !aside.exists()).unwrap_or_else(|| name(0));
     for suffix in ["-wal", "-shm", ""] {
         let beside = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));

@@ -90,6 +90,12 @@ impl SqliteKeyStore {
             .busy_timeout(Duration::from_secs(5));
         let connected = SqliteConnection::connect_with(&options).await;
         let mut connection = connected.map_err(|error| named(said(&error)))?;
+        let found = KEY_STORE.found(&mut connection).await;
+        if !create && matches!(found, Ok(0)) {
+            return Err(named(
+                "it is empty: restore the key store that belongs to the log from your backup".to_owned(),
+            ));
+        }
         KEY_STORE.prepare(&mut connection).await.map_err(|error| match error {
             NotOurs::Sqlite(error) => named(said(&error)),
             other => named(other.to_string()),

@@ -30,8 +30,11 @@ impl Output {
         if is_stdout(path) {
             return Ok(Self::Stdout(BufWriter::new(io::stdout())));
         }
-        if path.exists() && !force {
-            return Err(there(path));
+        if path.symlink_metadata().is_ok() {
+            if !force {
+                return Err(there(path));
+            }
+            is_an_export(path)?;
         }
         let name = path.file_name().unwrap_or(OsStr::new("export")).to_owned();
         // Readable and writable by its owner alone, and in the folder in which it will stand.
@@ -59,6 +62,21 @@ impl Output {
         })?;
         Ok(Some(path))
     }
+}
+
+/// Refuses to take the place of anything but an export, or of what was to become one.
+fn is_an_export(path: &Path) -> Result<(), Failure> {
+    let failed = |error| Failure::io(path, &error);
+    let metadata = path.symlink_metadata().map_err(failed)?;
+    let is_one =
+        metadata.is_file() && (metadata.len() == 0 || audit::export::begins(File::open(path).map_err(failed)?));
+    if is_one {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{} is no export, and --force replaces nothing else: choose another name, or remove it yourself",
+        path.display()
+    )))
 }
 
 /// Whether this name is that of our stdout.
@@ -133,7 +151,15 @@ mod tests {
         assert!(output.end().unwrap_err().to_string().contains("--force"));
         assert!(Output::begin(&path, false).is_err());
         assert_eq!((names(folder.path()).len(), fs::read(&path).unwrap()), (1, b"theirs".to_vec()));
+        // Which is no export: a log, or whatever somebody has mistyped.
+        assert!(Output::begin(&path, true).is_err());
+        fs::write(&path, "{\"postkey_export\":1}").unwrap();
         Output::begin(&path, true).unwrap().end().unwrap();
         assert_eq!((names(folder.path()).len(), fs::read(&path).unwrap()), (1, Vec::new()));
+        Output::begin(&path, true).unwrap().end().unwrap();
+        // Nor is a link to one, or a folder.
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(Output::begin(&link, true).is_err() && Output::begin(folder.path(), true).is_err());
     }
 }

@@ -104,7 +104,7 @@ pub fn said(data: &EventData, unseen: &str) -> String {
     said.extend(data.first_name.as_ref().map(|name| format!("first name {}", seen(name))));
     said.extend(data.last_name.as_ref().map(|name| format!("last name {}", seen(name))));
     said.extend(data.quota_bytes.map(|bytes| format!("quota {}", mebibytes(bytes))));
-    said.extend(data.by_user.map(|by_user| if by_user { "by the user" } else { "by others" }.to_owned()));
+    said.extend(data.by_user.filter(|by_user| *by_user).map(|_| "by the user".to_owned()));
     said.join(", ")
 }
 
@@ -113,7 +113,11 @@ pub fn private(text: &Option<Option<String>>, unseen: &str) -> Option<String> {
     text.as_ref().map(|text| text.as_deref().map_or_else(|| unseen.to_owned(), one_line))
 }
 
-/// A text of a person's on one line, and nothing that a terminal would obey.
+/// A text of a person's on one line, and nothing that a terminal would obey: neither controls, nor what turns the direction of
+/// writing (Unicode Standard Annex #9).
 fn one_line(text: &str) -> String {
-    text.split(char::is_control).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    let obeyed = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.split(obeyed).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }

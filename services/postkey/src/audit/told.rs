@@ -7,7 +7,7 @@ use audit::verify::{Anchor, Dooms, Examiner, ExportSeen, Extent, History, Report
 use domain::Position;
 
 use super::pin::Pin;
-use super::verify::unsigned;
+use super::verify::{Word, unsigned};
 
 /// What was checked, and what was not, each in a sentence.
 #[derive(Default)]
@@ -23,11 +23,11 @@ pub fn checks(
     history: &History,
     examiner: &Examiner,
     watches: &Watches,
-    pin: Option<&Pin>,
+    word: &Word,
     rows: Option<RowsSeen>,
 ) -> (Vec<String>, Vec<String>) {
     let mut checks = Checks::default();
-    checks.of_tree(history, pin);
+    checks.of_tree(history, word);
     checks.of_entries(history, examiner, watches.dooms.as_ref(), true);
     checks.of_rows(rows);
     if let Some(tiles) = &watches.tiles {
@@ -46,17 +46,17 @@ pub fn export_checks(
     seen: ExportSeen,
     examiner: &Examiner,
     dooms: Option<&Dooms>,
-    pin: Option<&Pin>,
+    word: &Word,
 ) -> (Vec<String>, Vec<String>) {
     let mut checks = Checks::default();
     if seen.whole {
         checks.yes.push("that the export is whole, as it was written".to_owned());
     }
     match extent {
-        Extent::Log => checks.of_tree(history, pin),
+        Extent::Log => checks.of_tree(history, word),
         Extent::Service(_) | Extent::User(..) | Extent::Entry(_) => {
             checks.yes.push(format!("the proofs that {} entries stand under the checkpoint", seen.proved));
-            checks.of_pin_alone(header, pin);
+            checks.of_pin_alone(header, word.pin());
         }
     }
     match extent {
@@ -90,12 +90,22 @@ pub fn export_checks(
 }
 
 impl Checks {
-    fn of_tree(&mut self, history: &History, pin: Option<&Pin>) {
+    fn of_tree(&mut self, history: &History, word: &Word) {
+        let (pin, size) = (word.pin(), word.checkpoint().map(|checkpoint| checkpoint.size));
         if history.held(Anchor::Checkpoint) {
             self.yes.push("that the tree of the entries has the root that the checkpoint says".to_owned());
         }
         if history.held(Anchor::Stored) {
             self.yes.push("that the log begins with the entries of the newest checkpoint in the key store".to_owned());
+        }
+        if let (Some(kept), Some(size)) = (pin.and_then(Pin::checkpoint), size)
+            && kept.size > size
+        {
+            self.no.push(format!(
+                "why the checkpoint is of {size} entries, when one of {} was seen before: an older one is shown than there is; ask for \
+                 the newest",
+                kept.size
+            ));
         }
         match pin.map(|pin| (pin.checkpoint(), history.held(Anchor::Pin))) {
             Some((Some(kept), true)) => {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use audit::verify::{
-    Anchor, Anchors, CheckpointReport, Dooms, Examiner, Extent, History, Kind, Report, RowsSeen, Tiles, Watches,
-    applied, compare, take_log,
+    Anchor, Anchors, CheckpointReport, CouldNotLook, Dooms, Examiner, Extent, History, Kind, Report, RowsSeen, Tiles,
+    Watches, applied, compare, take_log,
 };
 use clap::Args;
 use domain::Position;
@@ -211,6 +211,9 @@ async fn look(args: VerifyArgs) -> Result<Report, Failure> {
     }
     let stores = args.stores.clone().stores();
     let folder = stores.folder.as_ref();
+    if let Some(folder) = folder {
+        is_whole(folder, &args.stores)?;
+    }
     let Some(note) = args.checkpoint.note(folder).await? else {
         return Err(Failure::usage(
             "there is no checkpoint: name one with --checkpoint FILE or URL; a projection that has a ledger key makes them",
@@ -264,7 +267,7 @@ async fn look_at(
     let rows = model.as_ref().map(|model| Arc::new(AuditedRows(model.ports())));
     let mut anchors = word.anchors();
     if let Some(rows) = &rows
-        && let Some(applied) = applied(&**rows).await?
+        && let Some(applied) = applied(&**rows).await.map_err(looked)?
     {
         anchors = anchors.and(Anchor::Rows, applied.position.get(), applied.frontier.root());
     }
@@ -274,21 +277,49 @@ async fn look_at(
         watches.tiles = Some(Tiles::new(Arc::clone(rows) as _).await?);
         history = history.with_ledger();
     }
-    let looked = take(log, &examiner, &mut history, &mut watches, rows.as_deref()).await;
+    let seen = async {
+        let seen = take(log, &examiner, &mut history, &mut watches, rows.as_deref()).await?;
+        history.end();
+        if let (Some(tiles), Some(seen)) = (&watches.tiles, &seen) {
+            tiles.end(seen.applied, &mut history).await.map_err(looked)?;
+        }
+        if let Some(dooms) = &watches.dooms {
+            dooms.end(&mut history);
+        }
+        Ok::<_, Failure>(seen)
+    };
+    let seen = seen.await;
     if let Some(model) = &model {
         model.let_go().await;
     }
-    let seen = looked?;
-    history.end();
-    if let (Some(tiles), Some(seen)) = (&watches.tiles, &seen) {
-        tiles.end(seen.applied, &mut history);
-    }
-    if let Some(dooms) = &watches.dooms {
-        dooms.end(&mut history);
-    }
-    let (checked, not_checked) = told::checks(&history, &examiner, &watches, word.pin(), seen);
-    let beyond = word.checkpoint().map_or(0, |checkpoint| history.last().get().saturating_sub(checkpoint.size));
+    let seen = seen?;
+    let (checked, not_checked) = told::checks(&history, &examiner, &watches, word, seen);
+    // What the pin has seen was signed too.
+    let pinned = word.pin().and_then(Pin::checkpoint).filter(|_| history.held(Anchor::Pin));
+    let signed = word.checkpoint().map(|checkpoint| checkpoint.size).max(pinned.map(|pinned| pinned.size));
+    let beyond = signed.map_or(0, |size| history.last().get().saturating_sub(size));
     Ok(Report::of(&history, word.report(), beyond, checked, not_checked))
+}
+
+/// Refuses a data folder that lacks what is looked at with: whoever takes it away takes away what would be found by it.
+fn is_whole(folder: &Folder, named: &AuditStoreArgs) -> Result<(), Failure> {
+    let keyring = named.keyring_file.is_none().then(|| folder.keyring());
+    let keys = named.keys.is_none().then(|| folder.keys_file());
+    let missing = [keyring, keys].into_iter().flatten().find(|path| !path.exists());
+    let Some(missing) = missing else { return Ok(()) };
+    Err(Failure::usage(format!(
+        "{} is missing: name the data folder (--data), restore it, or name what is to be looked at without it (--log, \
+         --checkpoint, --public-key)",
+        missing.display()
+    )))
+}
+
+/// What could be looked at, and is nothing of ours, is no reason to try again.
+fn looked(error: CouldNotLook) -> Failure {
+    match error {
+        CouldNotLook::Damaged(_) => Failure::tampered(error),
+        error => error.into(),
+    }
 }
 
 /// Tables that are not as they were made are looked at no further.
@@ -316,7 +347,7 @@ async fn take(
     taken?;
     let Some(rows) = rows else { return Ok(None) };
     let further = async |history: &mut History| take_log(&store, examiner, history, watches, |_| {}).await;
-    Ok(Some(compare(rows, history, further).await?))
+    Ok(Some(compare(rows, history, further).await.map_err(looked)?))
 }
 
 /// How far it has come, on a terminal.

@@ -80,7 +80,7 @@ pub async fn look(
         _ => seen.beyond,
     };
     let (checked, not_checked) =
-        export_checks((&history, extent), &header, seen, &examiner, watches.dooms.as_ref(), word.pin());
+        export_checks((&history, extent), &header, seen, &examiner, watches.dooms.as_ref(), &word);
     let report = Report::of(&history, word.report(), beyond, checked, not_checked);
     let pinned = word.pin().and_then(|pin| pin.checkpoint());
     if report.sound && (whole || pinned.is_none()) {

@@ -22,7 +22,7 @@ use wire::{Link, LogId};
 pub use audit::{Applied, Batch, Leaf, Rows, ServiceRow, Touched, UserRow};
 pub use postgres::PostgresReadModel;
 pub use search::{Needle, NeedleError};
-pub use sqlite::SqliteReadModel;
+pub use sqlite::{ASIDE, SqliteReadModel};
 pub(crate) use watched::Watched;
 
 /// A whole set of rows. 1 is the first; a rebuild makes the next.

@@ -1,7 +1,7 @@
 //! The one way in which each record is written: by whoever writes an export, and by whoever reads one, to hold what it has read
 //! against it.
 
-use std::io;
+use std::io::{self, Read};
 
 use serde::Serialize;
 
@@ -49,6 +49,15 @@ impl Format {
             Self::Csv => csv::end(end),
         }
     }
+}
+
+/// Whether what is read begins as an export does. What can't be read does not.
+pub fn begins(input: impl Read) -> bool {
+    let longest =
+        [Format::Jsonl, Format::Csv].map(|format| format.beginning().len()).into_iter().max().unwrap_or_default();
+    let mut beginning = Vec::new();
+    let read = input.take(longest as u64).read_to_end(&mut beginning);
+    read.is_ok() && [Format::Jsonl, Format::Csv].iter().any(|format| beginning.starts_with(format.beginning()))
 }
 
 fn line(record: &impl Serialize) -> io::Result<Vec<u8>> {

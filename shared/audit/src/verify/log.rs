@@ -33,6 +33,9 @@ pub enum CouldNotLook {
     /// The read model can't be asked now.
     #[error("the read model can't be read: {0}; try again once it can, or leave it out")]
     Rows(String),
+    /// What the read model says of all of its rows, or of the ledger, is nothing that we ever wrote.
+    #[error("the read model: {0}: somebody changed it; `postkey rebuild` makes it anew from the log")]
+    Damaged(String),
     /// The export can't be read now.
     #[error("the export can't be read: {0}")]
     Export(String),

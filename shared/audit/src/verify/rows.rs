@@ -227,7 +227,14 @@ fn readable<T>(read: Result<T, RowsUnread>) -> Result<Option<T>, CouldNotLook> {
 /// # Errors
 /// Where they can't be asked.
 pub async fn applied(rows: &dyn LiveRows) -> Result<Option<Applied>, CouldNotLook> {
-    rows.applied().await.map_err(|unread| CouldNotLook::Rows(unread.to_string()))
+    rows.applied().await.map_err(unread)
+}
+
+pub(super) fn unread(unread: RowsUnread) -> CouldNotLook {
+    match unread {
+        RowsUnread::Unavailable(what) => CouldNotLook::Rows(what),
+        RowsUnread::Damaged(what) => CouldNotLook::Damaged(what),
+    }
 }
 
 fn position(applied: Option<&Applied>) -> Position {

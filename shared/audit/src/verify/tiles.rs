@@ -10,10 +10,13 @@ use ledger::{Hash, Node, NodeRange};
 use super::finding::Kind;
 use super::history::{Grown, History};
 use super::log::CouldNotLook;
-use super::rows::RowsUnread;
+use super::rows::{RowsUnread, unread};
 
 /// How many nodes a tile has, and are asked for at once (C2SP tlog-tiles).
 const TILE: u64 = 256;
+
+/// Above the levels that a tree of 64 bits has nodes of.
+const HIGHEST: u8 = 8;
 
 /// The port to the ledger's nodes as they are kept. Level 0 is the leaves.
 #[async_trait]
@@ -97,7 +100,10 @@ impl Tiles {
 
     /// What is kept beyond the log's end, once that was reached, or beyond the position at which the rows beside them were found
     /// later.
-    pub fn end(&self, applied: Position, history: &mut History) {
+    ///
+    /// # Errors
+    /// Where they can't be asked for.
+    pub async fn end(&self, applied: Position, history: &mut History) -> Result<(), CouldNotLook> {
         if self.size > applied.get() && applied < history.last() {
             let what = format!(
                 "the ledger beside the rows has {} leaves, and they say that the log is applied up to position {applied}: somebody \
@@ -112,17 +118,32 @@ impl Tiles {
                 format!("the ledger beside the rows has {} leaves, and the log ends at position {end}", self.size);
             history.findings.add(at, Kind::Tile, what);
         }
+        self.look_ahead(history).await
     }
-}
 
-fn unread(unread: RowsUnread) -> CouldNotLook {
-    CouldNotLook::Rows(unread.to_string())
+    /// Nodes of leaves that are not there yet would be in the way of the right ones.
+    async fn look_ahead(&self, history: &mut History) -> Result<(), CouldNotLook> {
+        let mut ahead = Vec::new();
+        for level in 1..HIGHEST {
+            let whole = self.size / TILE.saturating_pow(u32::from(level));
+            ahead.extend(self.kept.nodes(&NodeRange { level, indexes: whole..u64::MAX }).await.map_err(unread)?);
+        }
+        // Asked for after them, for the ledger may have grown.
+        let size = self.kept.size().await.map_err(unread)?;
+        for node in ahead.iter().filter(|node| last_leaf(node) > size) {
+            let (level, index) = (node.level, node.index);
+            let what =
+                format!("the ledger beside the rows has node {index} of level {level}, whose leaves are not there yet");
+            history.findings.add(Position::new(last_leaf(node)), Kind::Tile, what);
+        }
+        Ok(())
+    }
 }
 
 /// The position of the last leaf below a node.
 fn last_leaf(node: &Node) -> u64 {
     // A tree of 64 bits has no node that is whole beyond that.
-    (node.index + 1).saturating_mul(TILE.saturating_pow(u32::from(node.level)))
+    node.index.saturating_add(1).saturating_mul(TILE.saturating_pow(u32::from(node.level)))
 }
 
 fn said(node: &Node, kept: Option<Hash>) -> String {

@@ -75,7 +75,12 @@ impl Reader {
         let mut rows = query.fetch(&mut *connection);
         let (mut entries, mut bytes) = (Vec::new(), 0);
         while let Some(row) = rows.try_next().await.map_err(failed)? {
-            let stored = stored(&row, after)?;
+            let stored = match stored(&row, after) {
+                Ok(stored) => stored,
+                // What stands before it is told first: then it is the first of a page.
+                Err(_) if !entries.is_empty() => return Ok(Page { entries, full: true }),
+                Err(error) => return Err(error),
+            };
             bytes += stored.entry.bytes.len();
             entries.push(stored);
             if bytes >= PAGE_BYTES {

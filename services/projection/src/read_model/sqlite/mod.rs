@@ -7,9 +7,10 @@ mod statements;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -43,6 +44,9 @@ const READ_MODEL: Application = Application {
         include_str!("schema_4.sql"),
     ],
 };
+
+/// What the extension begins with of a file of rows that is kept under another name, to be looked at.
+pub const ASIDE: &str = "aside-";
 
 /// Look-ups and lists at a time.
 const READERS: u32 = 4;
@@ -346,6 +350,12 @@ impl ReadModelWriter for SqliteReadModel {
     /// Deleted cells are zeros in the newest image of their page. Older images of it stand in the write-ahead log, which is
     /// cut off here, and in the file until the newest one is moved there.
     async fn forget(&self) -> Result<(), ReadModelError> {
+        if let Some(aside) = set_aside(self.forgets.get_filename()).map_err(|error| failed(sqlx::Error::Io(error)))? {
+            return Err(ReadModelError::Unavailable(format!(
+                "{} holds rows of before: look at it, and remove it; erasures wait for that",
+                aside.display()
+            )));
+        }
         if self.holds_unfinished().await.map_err(failed)? {
             let _claim = self.claim_rebuild().await?.ok_or_else(rebuild_remembers)?;
             self.drop_unfinished().await?;
@@ -359,6 +369,20 @@ impl ReadModelWriter for SqliteReadModel {
             _ => Err(ReadModelError::Unavailable("somebody still reads what is to be forgotten".to_owned())),
         }
     }
+}
+
+/// A file of rows that a rebuild has set aside, if there is one left.
+fn set_aside(path: &Path) -> io::Result<Option<PathBuf>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let named = path.with_added_extension(ASIDE);
+    let named = named.file_name().unwrap_or_default().as_encoded_bytes();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(named) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
 }
 
 impl SqliteReadModel {

@@ -90,7 +90,8 @@ fn a_hash_of_the_ledger_that_is_not_the_logs_is_found() {
             case.runtime.block_on(tiles.look(&mut history)).unwrap();
         }
         history.end();
-        tiles.end(history.last(), &mut history);
+        let last = history.last();
+        case.runtime.block_on(tiles.end(last, &mut history)).unwrap();
         history.findings.kept().iter().map(|found| (found.position, found.kind)).collect::<Vec<_>>()
     };
     let found = |nodes, size| found_with(nodes, size, about.clone());
@@ -111,6 +112,10 @@ fn a_hash_of_the_ledger_that_is_not_the_logs_is_found() {
         let mut lacking = nodes.clone();
         lacking.remove(at);
         assert_eq!(found(lacking, whole), [(position, Kind::Tile)], "{at}");
+    }
+    for (level, index, position) in [(1, whole / 256, (whole / 256 + 1) * 256), (2, 0, 65_536)] {
+        let ahead = [nodes.clone(), vec![Node { level, index, hash: leaf_hash(b"ahead") }]].concat();
+        assert_eq!(found(ahead, whole), [(position, Kind::Tile)]);
     }
     assert_eq!(found(nodes, whole + 1), [(whole + 1, Kind::Tile)]);
 }
@@ -264,9 +269,9 @@ fn a_ledger_that_is_further_than_its_rows_say_is_found() {
     let kept: Arc<dyn KeptNodes> = Arc::new(Nodes(Vec::new(), whole, Vec::new()));
     let tiles = case.runtime.block_on(Tiles::new(kept)).unwrap();
     let mut history = case.found(&case.entries, 0, &without_keys());
-    tiles.end(Position::new(whole), &mut history);
+    case.runtime.block_on(tiles.end(Position::new(whole), &mut history)).unwrap();
     assert_eq!(history.findings.kept(), []);
-    tiles.end(Position::new(5), &mut history);
+    case.runtime.block_on(tiles.end(Position::new(5), &mut history)).unwrap();
     let found: Vec<_> = history.findings.kept().iter().map(|found| (found.position, found.kind)).collect();
     assert_eq!(found, [(6, Kind::Tile)]);
 }

@@ -49,6 +49,20 @@ async fn what_sqlite_has_counted_for_itself_is_nobody_elses() {
 }
 
 #[tokio::test]
+async fn nothing_is_forgotten_while_rows_of_before_lie_beside_the_file() {
+    let (model, hand, folder) = filled().await;
+    hand.close().await.unwrap();
+    let aside = folder.path().join("read-model.db.aside-1");
+    std::fs::write(&aside, "rows of before").unwrap();
+    match model.forget().await {
+        Err(ReadModelError::Unavailable(what)) => assert!(what.contains("read-model.db.aside-1"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+    std::fs::remove_file(&aside).unwrap();
+    assert_eq!(model.forget().await, Ok(()));
+}
+
+#[tokio::test]
 async fn every_list_finds_its_rows_by_an_index_and_in_their_order() {
     let (_model, mut hand, _folder) = filled().await;
     for (sql, index) in [
