@@ -81,7 +81,8 @@ impl Writer {
                 failed => failed,
             };
             if done.is_err() {
-                // Whatever comes meanwhile fills the queue, and beyond it is lost.
+                // It is asked again, also where nothing comes. What comes meanwhile fills the queue, and beyond it is lost.
+                self.pruning.under_way = true;
                 self.stop.run_until_cancelled(sleep(EVERY)).await;
             }
         }

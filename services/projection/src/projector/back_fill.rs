@@ -47,6 +47,8 @@ enum State {
     Whole(Instant),
     /// Its rows were not the log's when it was looked at.
     Broken(Instant),
+    /// It is further than the other rows, as the log is.
+    Ahead,
 }
 
 impl BackFill {
@@ -60,12 +62,14 @@ impl BackFill {
         match self.state {
             State::Unknown | State::Lacks(_) => true,
             State::Whole(at) | State::Broken(at) => at.elapsed() >= LOOK_AGAIN,
+            // Entries are to come.
+            State::Ahead => false,
         }
     }
 
-    /// Whether it is known that something is missing.
+    /// Whether it is known that there is something to do with each batch.
     pub const fn lacks(&self) -> bool {
-        matches!(self.state, State::Lacks(_))
+        matches!(self.state, State::Lacks(_) | State::Ahead)
     }
 
     /// Looks what is missing, or adds some of it, where the live generation stands at `applied`.
@@ -84,8 +88,13 @@ impl BackFill {
                 self.health.green();
                 State::Whole(Instant::now())
             }
+            Next::Ahead(size) => {
+                self.health.yellow(format!("the ledger has {size} leaves, and the rows come to them again"));
+                State::Ahead
+            }
+            // Sign-ins do not stand on it.
             Next::Broken(what) => {
-                self.health.needs_person(format!("{what}; nothing is added to it any more: {MEND}"));
+                self.health.impaired(format!("{what}; nothing is added to it any more: {MEND}"));
                 State::Broken(Instant::now())
             }
         };
@@ -101,6 +110,11 @@ impl BackFill {
         let at = super::position(applied);
         if state.size > at {
             let size = state.size;
+            let head = self.log.head(Scope::All).await.map_err(|error| Halt::Later(error.to_string()))?;
+            if head.position >= size && self.leaf_in_log(size).await? == state.last {
+                // Rows that were made anew, as after their tables were set up again.
+                return Ok(Next::Ahead(size));
+            }
             return Ok(Next::Broken(format!(
                 "the ledger has {size} leaves, but the rows are applied up to position {at}"
             )));
@@ -186,6 +200,7 @@ impl BackFill {
 enum Next {
     Lacks(Frontier),
     Whole,
+    Ahead(Position),
     Broken(String),
 }
 

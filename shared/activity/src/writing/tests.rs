@@ -1,13 +1,15 @@
 //! What is recorded is written, or lost and counted; nobody waits.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tempfile::TempDir;
 
 use super::*;
 use crate::contract::{at, record};
-use crate::{ActivityLog, ActivityStore, Filter, Kind, Limits, SqliteActivityStore};
+use crate::{ActivityLog, ActivityStore, Filter, Kind, Limits, Page, SqliteActivityStore};
 
 const LIMITS: Limits = Limits { days: 90, most: 1_000_000 };
 
@@ -81,6 +83,46 @@ async fn while_the_store_is_away_records_are_lost_and_counted_and_the_next_one_t
     assert_eq!(told, log.lost(), "every one that was lost stands in the record behind it");
     assert_eq!(kept.len() as u64 + told, recorded as u64 + 1);
     assert_eq!(kept.last().map(|kept| kept.kind), Some(Kind::AuditRead));
+}
+
+/// A real one, whose next records find it away.
+struct Away(SqliteActivityStore, AtomicBool);
+
+#[async_trait]
+impl ActivityStore for Away {
+    async fn append(&self, records: &[Record]) -> Result<(), Unavailable> {
+        if self.1.swap(false, Ordering::Relaxed) {
+            Err(Unavailable("away".to_owned()))
+        } else {
+            self.0.append(records).await
+        }
+    }
+
+    async fn page(&self, filter: &Filter, after: u64, limit: u32) -> Result<Page, Unavailable> {
+        self.0.page(filter, after, limit).await
+    }
+
+    async fn prune(&self, bounds: Bounds, step: u32) -> Result<u64, Unavailable> {
+        self.0.prune(bounds, step).await
+    }
+
+    async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_was_away_is_found_to_be_back_also_where_nothing_comes() {
+    let (folder, path) = place();
+    std::fs::create_dir(folder.path().join("inside")).unwrap();
+    let store = Arc::new(Away(SqliteActivityStore::at(&path), AtomicBool::new(true)));
+    let (log, writing) = ActivityLog::start(store, LIMITS, || at(0));
+    note(&log, Kind::Refused);
+    comes(&log, true).await;
+    // Long before it would have been looked for what is beyond the limits.
+    comes(&log, false).await;
+    assert_eq!(log.lost(), 1);
+    writing.end().await;
 }
 
 #[tokio::test]
