@@ -4,10 +4,11 @@ use audit::export::{CrossingRecord, Prover};
 use domain::Position;
 use event_log::Scope;
 use futures::TryStreamExt;
-use ledger::{Checkpoint, Crossing, Hash, VerifierKey, leaf_hash};
+use ledger::{Checkpoint, Hash, VerifierKey, leaf_hash};
 
 use super::checkpoint::CheckpointArgs;
 use super::reading::Reading;
+use super::trusted::Trusted;
 use crate::failure::Failure;
 use crate::progress::bar;
 
@@ -29,8 +30,10 @@ impl Under {
         let Some(note) = args.note(reading.folder()).await? else { return Ok(None) };
         let keys = args.keys(reading.folder())?;
         let crossings = args.crossings(reading.checkpoints()).await?;
-        let read: Vec<Crossing> = crossings.iter().map(CrossingRecord::parse).collect::<Result<_, _>>()?;
-        let trusted = ledger::follow(&keys, &read)?;
+        let Trusted { keys: trusted, broken } = Trusted::follow(keys, &crossings)?;
+        if let Some(what) = broken {
+            return Err(Failure::failed(what));
+        }
         let opened = ledger::open(&note, &trusted).map_err(|error| {
             Failure::failed(format!("{error}: name the checkpoint and the public key that belong to this log"))
         })?;

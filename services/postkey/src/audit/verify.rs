@@ -10,7 +10,6 @@ use audit::verify::{
 use clap::Args;
 use domain::Position;
 use event_log::Scope;
-use indicatif::{ProgressBar, ProgressStyle};
 use keys::{CheckpointStore, Keyring};
 use ledger::{Checkpoint, NoteError, Opened};
 use postkey_projection::read_model::ReadModelError;
@@ -24,6 +23,7 @@ use super::{AuditStoreArgs, AuditStores, told, verify_export};
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::journal::print;
+use crate::progress::bar;
 use crate::stores::{KeyHandle, Lack, LogHandle, ReadModelHandle, StoreUrl};
 
 #[derive(Args, Debug)]
@@ -341,20 +341,11 @@ async fn take(
     let store = log.store();
     let head = store.head(Scope::All).await;
     let head = head.map_err(|error| Failure::failed(format!("the log can't be read: {error}")))?.position;
-    let bar = bar(head);
+    let bar = bar("verified", head);
     let taken = take_log(&store, examiner, history, watches, |at| bar.set_position(at.get())).await;
     bar.finish_and_clear();
     taken?;
     let Some(rows) = rows else { return Ok(None) };
     let further = async |history: &mut History| take_log(&store, examiner, history, watches, |_| {}).await;
     Ok(Some(compare(rows, history, further).await.map_err(looked)?))
-}
-
-/// How far it has come, on a terminal.
-pub fn bar(head: Position) -> ProgressBar {
-    let bar = ProgressBar::new(head.get());
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {per_sec}, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }

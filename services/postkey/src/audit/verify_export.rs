@@ -15,8 +15,9 @@ use super::checkpoint::CheckpointArgs;
 use super::pin::Pin;
 use super::told::export_checks;
 use super::trusted::Trusted;
-use super::verify::{Instruments, Word, bar};
+use super::verify::{Instruments, Word};
 use crate::failure::Failure;
+use crate::progress::bar;
 
 /// Looks at an export.
 pub async fn look(
@@ -62,7 +63,7 @@ pub async fn look(
     word.judge(&mut history);
     let proofs = word.checkpoint().filter(|_| !whole).cloned();
     let claims = Claims { proofs, personal: header.personal };
-    let bar = bar(Position::new(header.to));
+    let bar = bar("verified", Position::new(header.to));
     let step = |at: Position| bar.set_position(at.get());
     let taken = take_export(reader, claims, &examiner, (&mut history, &mut watches), step).await;
     bar.finish_and_clear();
